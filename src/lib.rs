@@ -1,0 +1,28 @@
+//! Teal upgrades a Postgres database without taking its users down.
+//!
+//! Data goes one way, and the modules stand in that order; a module imports only from those above it
+//! (`tests/architecture.rs` holds that):
+//!
+//! plan file → [`plan::Plan`] → [`planner`] → [`step::Step`]s → [`journal`] → actions ([`capture`], [`snapshot`],
+//! [`replay`], [`validate`], [`cutover`], driven by [`engine`]) → [`report`].
+
+pub mod error;
+pub mod finding;
+pub mod postgres;
+pub mod catalog;
+pub mod plan;
+pub mod ddl;
+pub mod guard;
+pub mod step;
+pub mod planner;
+pub mod journal;
+pub mod sandbox;
+pub mod snapshot;
+pub mod capture;
+pub mod replay;
+pub mod validate;
+pub mod cutover;
+pub mod engine;
+pub mod report;
+pub mod demo;
+pub mod cli;

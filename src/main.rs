@@ -1,0 +1,3 @@
+//! `migrate`: the thin program over the library.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The plan file as TOML has it (being written).

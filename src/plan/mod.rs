@@ -1,0 +1,203 @@
+//! The plan: what the operator asked for, read from one TOML file and checked.
+//!
+//! `file.rs` mirrors the file with spans, `check.rs` resolves references and units, `fingerprint.rs` says whether a
+//! saved plan still holds. Everything after this module works with the types below and never sees TOML.
+
+mod check;
+mod file;
+mod fingerprint;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::postgres::Target;
+
+pub use check::read_plan;
+pub use fingerprint::digest;
+
+/// One upgrade, as the plan file asks for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The plan file.
+    pub path: PathBuf,
+    /// Names the run; lowercase letters, digits, `-` and `_`, at most 40 characters: it becomes a folder name and part
+    /// of object names.
+    pub name: String,
+    /// The database that serves today.
+    pub blue: Target,
+    /// The one that will.
+    pub green: Target,
+    /// Further databases by name, read-only, for checks.
+    pub others: BTreeMap<String, Target>,
+    /// The folder that holds the journals, absolute.
+    pub journal_dir: PathBuf,
+    /// What is run on green.
+    pub migrations: Migrations,
+    /// What is captured, replayed and proved.
+    pub events: Vec<Event>,
+    /// Parallel connections of copy and index builds, at least 1.
+    pub jobs: usize,
+    /// Gates and deadlines of the cutover.
+    pub cutover: Cutover,
+    /// What must switch together, in the order written.
+    pub participants: Vec<Participant>,
+    /// What must hold.
+    pub checks: Vec<Check>,
+}
+
+/// Where the migrations come from and how their bookkeeping works.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Migrations {
+    /// A folder or a program.
+    pub source: MigrationSource,
+    /// A query on green that lists the versions that are in already; none: all are pending.
+    pub applied: Option<String>,
+    /// A statement that records a version, with `:version`, `:name`, `:checksum`; in the file's transaction.
+    pub record: Option<String>,
+    /// How long a statement may wait for a lock.
+    pub lock_timeout: Duration,
+}
+
+/// Where the migrations come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MigrationSource {
+    /// A folder of SQL files, absolute.
+    Folder(PathBuf),
+    /// The application's own migrator, run in the plan file's folder.
+    Command {
+        /// Program and arguments.
+        argv: Vec<String>,
+        /// Its own variables, beside those that it inherits. May hold secrets: never shown.
+        env: BTreeMap<String, String>,
+    },
+}
+
+/// A business fact captured in blue's own transaction and replayed on green.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Its name.
+    pub name: String,
+    /// The table on blue, as written: `token`, `auth.token`, `"Token"`.
+    pub table: String,
+    /// When it happens.
+    pub when: When,
+    /// The columns that identify it; none: the primary key.
+    pub key: Option<Vec<String>>,
+    /// Statements run on green in one transaction; `:column` is a column of the row's old image.
+    pub replay: Vec<String>,
+    /// A query on green that must return no row afterwards.
+    pub verify: String,
+}
+
+/// The predicate over a row whose change is the event.
+#[derive(Debug, Clone, PartialEq)]
+pub enum When {
+    /// A row for which it was true is deleted, or it stops being true.
+    Ends(String),
+    /// A row for which it is true is inserted, or it becomes true.
+    Begins(String),
+}
+
+impl When {
+    /// The predicate, SQL over the table's columns.
+    pub fn predicate(&self) -> &str {
+        match self {
+            Self::Ends(sql) | Self::Begins(sql) => sql,
+        }
+    }
+}
+
+/// Gates and deadlines of the cutover.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cutover {
+    /// The most that green may lag behind before the fence, in bytes of captured events not yet replayed.
+    pub max_lag: u64,
+    /// From fence to decide; beyond it everything is undone.
+    pub deadline: Duration,
+}
+
+/// Something that must switch together with the database.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Participant {
+    /// Its name.
+    pub name: String,
+    /// How it switches.
+    pub kind: ParticipantKind,
+    /// How long each of its programs may take.
+    pub timeout: Duration,
+    /// Members of a group commit at once.
+    pub group: Option<String>,
+}
+
+/// How a participant switches. Programs are argv lists, run in the plan file's folder.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ParticipantKind {
+    /// Programs of its own.
+    Command {
+        /// The harmless half, before the fence.
+        prepare: Option<Vec<String>>,
+        /// The switch.
+        commit: Vec<String>,
+        /// Exit code 0: switched, 1: not yet, anything else: in doubt.
+        committed: Vec<String>,
+        /// Undoes prepare, before decide.
+        abort: Option<Vec<String>>,
+        /// Undoes commit, for a rollback.
+        revert: Option<Vec<String>>,
+    },
+    /// A file, atomically replaced.
+    File {
+        /// The file that is replaced, absolute.
+        path: PathBuf,
+        /// The file that holds the new content, absolute.
+        content: PathBuf,
+    },
+}
+
+/// Something that must hold, and over what.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Check {
+    /// Its name.
+    pub name: String,
+    /// What gives the answers.
+    pub sides: Sides,
+    /// What must be true of them.
+    pub expect: Expect,
+}
+
+/// What gives the answers of a check.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Sides {
+    /// One query, the same on blue and green.
+    Both(String),
+    /// A source per named database, in the order of their names.
+    Each(BTreeMap<String, Source>),
+}
+
+/// One side of a check.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Source {
+    /// A query.
+    Sql(String),
+    /// A program whose lines of output are the rows.
+    Program(Vec<String>),
+}
+
+/// What must be true of a check's answers. Rows are compared as sets with multiplicity, never by order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expect {
+    /// The same rows on both sides.
+    Equal,
+    /// One number on each side, green's within this fraction of blue's (0.01 for `1%`).
+    Within(f64),
+    /// No row: on the side named; on green where one query serves both.
+    Empty,
+    /// Every row of the one side is also on the other.
+    In {
+        /// The side whose rows must all be found.
+        rows_of: String,
+        /// The side where they must be.
+        found_in: String,
+    },
+}

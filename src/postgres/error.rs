@@ -1,0 +1,123 @@
+//! What a server, or the way to it, said.
+
+use std::fmt;
+
+use tokio_postgres::error::{DbError, ErrorPosition, SqlState};
+
+use crate::error::Failure;
+
+/// An error of a server or of the connection to it, with the database and what we were doing.
+#[derive(Debug)]
+pub struct Error {
+    /// The database as the plan names it: `blue`, `green`, `authz`.
+    pub database: String,
+    /// What we were doing, as a lowercase fragment; may be empty.
+    pub doing: String,
+    source: tokio_postgres::Error,
+}
+
+impl Error {
+    /// Says on which database it happened.
+    pub fn new(database: &str, source: tokio_postgres::Error) -> Self {
+        Self { database: database.to_owned(), doing: String::new(), source }
+    }
+
+    /// Says what we were doing.
+    #[must_use]
+    pub fn doing(mut self, doing: impl fmt::Display) -> Self {
+        self.doing = if self.doing.is_empty() { doing.to_string() } else { format!("{doing}: {}", self.doing) };
+        self
+    }
+
+    /// The server's own error, where it was the server that refused.
+    pub fn server(&self) -> Option<&DbError> {
+        self.source.as_db_error()
+    }
+
+    /// The SQLSTATE, where it was the server that refused.
+    pub fn code(&self) -> Option<&SqlState> {
+        self.source.code()
+    }
+
+    /// Whether the session is gone: the outcome of what was under way is unknown.
+    pub fn is_lost(&self) -> bool {
+        self.source.is_closed()
+            || match self.code() {
+                Some(code) => {
+                    *code == SqlState::ADMIN_SHUTDOWN
+                        || *code == SqlState::CRASH_SHUTDOWN
+                        || *code == SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
+                        || *code == SqlState::CANNOT_CONNECT_NOW
+                        || code.code().starts_with("08")
+                }
+                None => std::error::Error::source(&self.source).is_some_and(|s| s.is::<std::io::Error>()),
+            }
+    }
+
+    /// Whether a lock was not to be had in time, or a deadlock broken: let go and try again.
+    pub fn is_lock(&self) -> bool {
+        self.code().is_some_and(|c| *c == SqlState::LOCK_NOT_AVAILABLE || *c == SqlState::T_R_DEADLOCK_DETECTED)
+    }
+
+    /// Whether the same statement may pass when tried again: locks and serialization failures.
+    pub fn is_transient(&self) -> bool {
+        self.is_lock() || self.code().is_some_and(|c| *c == SqlState::T_R_SERIALIZATION_FAILURE)
+    }
+
+    /// Whether a statement ran into `statement_timeout` or was cancelled by somebody.
+    pub fn is_cancelled(&self) -> bool {
+        self.code() == Some(&SqlState::QUERY_CANCELED)
+    }
+
+    /// The position of the error in the statement, in characters from 1, where the server gave one.
+    pub fn position(&self) -> Option<usize> {
+        match self.server()?.position()? {
+            ErrorPosition::Original(at) => usize::try_from(*at).ok(),
+            ErrorPosition::Internal { .. } => None,
+        }
+    }
+
+    /// The server's message alone, or the connection's.
+    pub fn message(&self) -> String {
+        match self.server() {
+            Some(db) => db.message().to_owned(),
+            None => match std::error::Error::source(&self.source) {
+                Some(cause) => format!("{}: {cause}", self.source.to_string().trim_end_matches(&format!(": {cause}"))),
+                None => self.source.to_string(),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.database)?;
+        if !self.doing.is_empty() {
+            write!(f, "{}: ", self.doing)?;
+        }
+        f.write_str(&self.message())?;
+        if let Some(code) = self.code() {
+            write!(f, " ({})", code.code())?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(e: Error) -> Self {
+        let mut lines = Vec::new();
+        if let Some(db) = e.server() {
+            lines.extend(db.detail().map(|d| format!("detail: {d}")));
+            lines.extend(db.hint().map(|h| format!("server's hint: {h}")));
+            lines.extend(db.where_().map(|w| format!("where: {w}")));
+        }
+        let failure = Failure::failed(e.to_string());
+        if lines.is_empty() { failure } else { failure.detail(lines.join("\n")) }
+    }
+}

@@ -1,0 +1,47 @@
+//! The closed list of what steps do. `engine/act.rs` holds act, probe and undo of each.
+
+use serde::{Deserialize, Serialize};
+
+/// What a step does. Adding one makes the compiler name every place that must know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Action {
+    /// Our schema on green, and the run row that names the run there.
+    PrepareGreen,
+    /// The outbox for captured events on blue.
+    CreateOutbox,
+    /// The triggers of one event on blue.
+    CaptureEvent {
+        /// The event's name in the plan.
+        event: String,
+    },
+    /// Schema and rows from one exported snapshot into green; blue's side of the checks.
+    Copy,
+    /// Indexes, primary keys, unique and exclusion constraints on green.
+    BuildIndexes,
+    /// Foreign keys on green.
+    AddForeignKeys,
+    /// Triggers, rules, policies, materialized views, comments: the rest of the post-data section.
+    RestoreRest,
+    /// Sequence values and database settings.
+    SetSequences,
+    /// Statistics for the planner.
+    Analyze,
+    /// Row counts and digests of the copy against blue's in the snapshot.
+    ProveCopy,
+    /// One migration file on green.
+    MigrateFile {
+        /// The file's name inside the migrations folder.
+        file: String,
+    },
+    /// The application's own migrator on green.
+    MigrateCommand,
+    /// The plan's checks: blue in the snapshot against green migrated.
+    CheckMigrated,
+    /// Green refuses writes of everybody else.
+    CloseGreen,
+    /// Captured events onto green until it has caught up.
+    ReplayEvents,
+    /// Constraints, indexes and sequences of green; every event verified.
+    ValidateGreen,
+}
