@@ -6,6 +6,7 @@
 //! plan file → [`plan::Plan`] → [`planner`] → [`step::Step`]s → [`journal`] → actions ([`capture`], [`snapshot`],
 //! [`replay`], [`validate`], [`cutover`], driven by [`engine`]) → [`report`].
 
+pub mod failpoint;
 pub mod error;
 pub mod finding;
 pub mod postgres;

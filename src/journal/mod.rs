@@ -1,1 +1,12 @@
-//! journal (being written).
+//! The journal: the append-only record of a run, the only truth about how far it got; and the lease, without which
+//! nothing is appended.
+
+mod lease;
+mod record;
+mod state;
+mod store;
+
+pub use lease::{Beat, Identity, Lease, RunRow, read_run_row};
+pub use record::{Entry, FORMAT, Record, RunId};
+pub use state::{IllegalTransition, Run, State, StepStatus};
+pub use store::{Store, StoreError};
