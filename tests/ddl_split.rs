@@ -1,4 +1,5 @@
 //! Migration files are cut where Postgres would cut them, or refused.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test may fail by panicking, its helpers included
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -5,6 +5,7 @@
 //! what a statement does. Nothing here talks to a server, and nothing is guessed at: what isn't understood is refused
 //! ([`split`]) or said to be unknown ([`parse`]).
 
+pub mod bind;
 pub mod lex;
 pub mod split;
 pub mod sql_file;
