@@ -1,0 +1,116 @@
+//! Which tool a migrations folder was made for, told by the names and first marks of its files.
+//!
+//! Only plain folders are read. A folder of another layout read as plain would run "down" parts or run a file as one
+//! statement list that its own tool cuts differently, so it is refused by name.
+
+use std::path::Path;
+
+use crate::error::Failure;
+
+/// Marks in comment lines, and the tools that read them.
+const MARKS: [(&str, &str); 5] = [
+    ("+goose", "goose"),
+    ("+migrate", "sql-migrate"),
+    ("migrate:up", "dbmate"),
+    ("migrate:down", "dbmate"),
+    ("liquibase formatted sql", "Liquibase"),
+];
+
+/// The tool that gives files such a name, where it is not the plain layout.
+pub(super) fn by_name(file: &str) -> Option<&'static str> {
+    let lower = file.to_ascii_lowercase();
+    let has_part = |part: &str| lower.contains(part);
+    let stem = lower.strip_suffix(".sql");
+    if lower.ends_with(".fizz") || (stem.is_some() && has_part(".autocommit.")) {
+        return Some("pop");
+    }
+    let stem = stem?;
+    if has_part("__") && is_flyway(file) {
+        return Some("Flyway or refinery");
+    }
+    if stem.ends_with(".up") || stem.ends_with(".down") {
+        return Some("golang-migrate, pop or sqlx");
+    }
+    if ["_down", "-down", ".undo", "_undo", ".rollback", "_rollback", "_up", "-up"]
+        .iter()
+        .any(|end| stem.ends_with(end))
+    {
+        return Some("separate up and down files");
+    }
+    None
+}
+
+/// `V1__name.sql`, `U1.1__name.sql`, `R__name.sql`, `B1__name.sql`.
+fn is_flyway(file: &str) -> bool {
+    let rest = file.strip_prefix(['V', 'U', 'B', 'v', 'u', 'b']);
+    file.starts_with("R__") || rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// The tool that reads marks in comments such as this text has.
+pub(super) fn by_text(text: &str) -> Option<&'static str> {
+    if comment(text.lines().next().unwrap_or_default()).is_some_and(|mark| mark.starts_with("no-transaction")) {
+        return Some("sqlx");
+    }
+    let mut marks = text.lines().filter_map(comment);
+    marks.find_map(|line| MARKS.iter().find(|(mark, _)| line.starts_with(mark)).map(|(_, tool)| *tool))
+}
+
+/// What a line says after its `--`.
+fn comment(line: &str) -> Option<&str> {
+    line.trim_start_matches('\u{feff}').trim_start().strip_prefix("--").map(str::trim_start)
+}
+
+/// The tool that keeps each migration in a folder of its own, as this one is.
+pub(super) fn by_subfolder(folder: &Path) -> Option<&'static str> {
+    folder.join("up.sql").is_file().then_some("diesel")
+}
+
+/// A refusal that names the tool.
+pub(super) fn refused(path: &Path, tool: &str) -> Failure {
+    Failure::usage(format!(
+        "{}: this looks like the layout of {tool}; layouts other than plain come later",
+        path.display()
+    ))
+    .hint("put the pending up parts into a folder of plain files named VERSION_name.sql")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_other_layouts_are_known() {
+        for (file, tool) in [
+            ("V1__init.sql", Some("Flyway or refinery")),
+            ("U1.2__init.sql", Some("Flyway or refinery")),
+            ("R__views.sql", Some("Flyway or refinery")),
+            ("001_init.up.sql", Some("golang-migrate, pop or sqlx")),
+            ("001_init.DOWN.sql", Some("golang-migrate, pop or sqlx")),
+            ("001_init.postgres.autocommit.up.sql", Some("pop")),
+            ("001_init.fizz", Some("pop")),
+            ("001_init_down.sql", Some("separate up and down files")),
+            ("001_init.undo.sql", Some("separate up and down files")),
+            ("001_init.sql", None),
+            ("001__views.sql", None),
+            ("view__x.sql", None),
+            ("README.md", None),
+            ("R__readme.md", None),
+        ] {
+            assert_eq!(by_name(file), tool, "{file}");
+        }
+    }
+
+    #[test]
+    fn marks_of_other_layouts_are_known() {
+        for (text, tool) in [
+            ("-- a comment\n-- +goose Up\n", Some("goose")),
+            ("--+goose Up", Some("goose")),
+            ("\u{feff}-- migrate:up\n", Some("dbmate")),
+            ("-- no-transaction\nSELECT 1", Some("sqlx")),
+            ("SELECT 1; -- +goose\n-- no-transaction", None),
+            ("", None),
+        ] {
+            assert_eq!(by_text(text), tool, "{text}");
+        }
+    }
+}
