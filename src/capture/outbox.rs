@@ -57,12 +57,13 @@ pub async fn read_outbox(blue: &Db) -> Result<Outbox> {
 pub async fn reversed_in_snapshot(in_snapshot: &Db, captured: &Captured) -> Result<Vec<i64>> {
     let sql = format!(
         "SELECT e.id FROM teal.event e WHERE e.event = $1 AND EXISTS (SELECT FROM {table} AS {alias} \
-         WHERE {key} = e.key AND {unchanged})",
+         WHERE {key} AND {unchanged})",
         table = captured.table,
         alias = captured.alias(),
-        key = captured.key_json(),
+        key = captured.key_matches(),
         unchanged = captured.not_happened(),
     );
-    let rows = in_snapshot.rows(&sql, &[&captured.event]).await.context("looking for events reversed before the copy")?;
+    let rows =
+        in_snapshot.rows(&sql, &[&captured.event]).await.context("looking for events reversed before the copy")?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }

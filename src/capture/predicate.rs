@@ -5,7 +5,7 @@
 //! and gives it back through `pg_get_viewdef` under an empty `search_path`: with every column behind the alias, and
 //! every function, operator and type behind its schema, exact whatever path a later session has.
 
-use crate::ddl::last_where;
+use crate::ddl::lex::Lexer;
 use crate::error::{Context, Failure, Result};
 use crate::postgres::{Db, Name};
 
@@ -18,22 +18,19 @@ pub struct Predicate {
     pub new: String,
 }
 
-/// Resolves the plan's `predicate` over `table`. Works inside the caller's transaction or makes its own; leaves nothing
-/// behind.
+/// The table's alias in the view; replaced afterwards, since a view's own rule already has an `old` and a `new` and the
+/// server would call ours `old_1`. No column or function can be meant by it: every column stands behind it.
+const ALIAS: &str = "teal_row";
+
+/// Resolves the plan's `predicate` over `table`, in a transaction of its own that leaves nothing behind.
 ///
 /// Found on 15.18: with one table in FROM `pg_get_viewdef` leaves columns bare, with two it puts the alias before every
 /// one; hence the second, constant one.
 pub async fn resolve_predicate(db: &Db, table: &Name, predicate: &str) -> Result<Predicate> {
-    let old = deparse(db, table, predicate, "old").await?;
-    let new = deparse(db, table, predicate, "new").await?;
-    Ok(Predicate { old, new })
-}
-
-async fn deparse(db: &Db, table: &Name, predicate: &str, alias: &str) -> Result<String> {
     let resolving = || format!("the predicate {predicate:?} over {}", table.plain());
     // The newline ends a comment that the plan's text may end in.
     let view = format!(
-        "BEGIN; CREATE TEMP VIEW teal_predicate AS SELECT 1 AS one FROM {table} AS {alias}, \
+        "BEGIN; CREATE TEMP VIEW teal_predicate AS SELECT 1 AS one FROM {table} AS {ALIAS}, \
          (SELECT 1 AS two) AS teal_second WHERE ({predicate}\n) IS TRUE; SET LOCAL search_path = ''"
     );
     let text = async {
@@ -44,6 +41,43 @@ async fn deparse(db: &Db, table: &Name, predicate: &str, alias: &str) -> Result<
     .await;
     db.run("ROLLBACK").await?;
     let text = text.with_context(resolving)?;
-    let condition = last_where(&text).map_err(|e| Failure::failed(e.to_string())).with_context(resolving)?;
-    condition.ok_or_else(|| Failure::failed("the server gave no condition back").context(resolving()))
+    let over = |alias| {
+        let text = condition(&text, alias);
+        text.ok_or_else(|| Failure::failed("the server gave no condition back").context(resolving()))
+    };
+    Ok(Predicate { old: over("old")?, new: over("new")? })
+}
+
+/// The text behind the last `WHERE` that stands in no parentheses, without the closing semicolon, and with `alias` for
+/// [`ALIAS`].
+fn condition(view: &str, alias: &str) -> Option<String> {
+    let mut depth = 0_i32;
+    let mut text = None;
+    for token in Lexer::new(view) {
+        let token = token.ok()?;
+        match token.text(view) {
+            "(" => depth += 1,
+            ")" => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 && token.is_word(view, "where") {
+            text = Some(String::new());
+        } else if let Some(text) = &mut text {
+            text.push_str(if token.is_word(view, ALIAS) { alias } else { token.text(view) });
+        }
+    }
+    text.map(|text| text.trim().trim_end_matches(';').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::condition;
+
+    #[test]
+    fn the_condition_is_the_outer_one_over_the_alias_wanted() {
+        let view = " SELECT 1 AS one\n FROM t teal_row\n WHERE ((teal_row.a = 'where teal_row;') AND (1 = ( SELECT 2 WHERE true)));";
+        let old = "((old.a = 'where teal_row;') AND (1 = ( SELECT 2 WHERE true)))";
+        assert_eq!(condition(view, "old").unwrap(), old);
+        assert_eq!(condition("SELECT 1;", "old"), None);
+    }
 }

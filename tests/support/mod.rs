@@ -39,3 +39,36 @@ impl Pair {
         self.green.connect(Access::ReadWrite).await.unwrap()
     }
 }
+
+/// An event over a table of blue, as a plan would have it.
+pub fn event(name: &str, table: &str, when: teal::plan::When) -> teal::plan::Event {
+    teal::plan::Event {
+        name: name.to_owned(),
+        table: table.to_owned(),
+        when,
+        key: None,
+        replay: vec!["SELECT 1".to_owned()],
+        verify: "SELECT 1 WHERE false".to_owned(),
+    }
+}
+
+/// Our schema, the outbox and the triggers of `events` on blue.
+pub async fn start_capture(pair: &Pair, events: &[teal::plan::Event]) -> Vec<teal::capture::Captured> {
+    let blue = pair.on_blue().await;
+    blue.run(include_str!("../../src/postgres/sql/create_run.sql")).await.unwrap();
+    teal::capture::create_outbox(&blue).await.unwrap();
+    let tables = teal::catalog::read_tables(&blue).await.unwrap();
+    let mut all = Vec::new();
+    for event in events {
+        let captured = teal::capture::resolve(&blue, event, &tables).await.unwrap();
+        teal::capture::capture(&blue, &captured, 1500).await.unwrap();
+        all.push(captured);
+    }
+    all
+}
+
+/// The outbox as `event key` lines, in order.
+pub async fn outbox(blue: &Db) -> Vec<String> {
+    let rows = blue.rows("SELECT event || ' ' || key::text FROM teal.event ORDER BY id", &[]).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
