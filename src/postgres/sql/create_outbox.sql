@@ -13,6 +13,8 @@ CREATE TABLE IF NOT EXISTS teal.event (
 );
 -- the reader's: what it has not taken yet, in order
 CREATE INDEX IF NOT EXISTS event_waiting ON teal.event (id) WHERE taken_at IS NULL;
+-- by key, of any size: which later event superseded an earlier one
+CREATE INDEX IF NOT EXISTS event_key ON teal.event USING hash (key);
 -- one row or more: the budget was passed, capture has stopped, this run can't cut over
 CREATE TABLE IF NOT EXISTS teal.overflow (at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp());
 -- rows on their way from one partition to another, between the delete and the insert of the same statement

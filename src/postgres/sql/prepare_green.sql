@@ -1,0 +1,25 @@
+-- no parameters; what the run writes on green beside the application's data; safe to run again
+-- one row per captured event that was dealt with, written in the transaction of its effect: exactly once
+CREATE TABLE IF NOT EXISTS teal.applied (
+    event_id bigint PRIMARY KEY,
+    event text NOT NULL,
+    outcome text NOT NULL CHECK (outcome IN ('applied', 'nothing to do', 'in copy', 'reversed', 'dead letter')),
+    relation text NOT NULL,
+    key jsonb NOT NULL,
+    error text,
+    at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+CREATE INDEX IF NOT EXISTS applied_dead ON teal.applied (event_id) WHERE outcome = 'dead letter';
+-- one row per migration file that is in, written in the file's own transaction
+CREATE TABLE IF NOT EXISTS teal.migrated (
+    step text PRIMARY KEY,
+    digest text NOT NULL,
+    facts jsonb NOT NULL,
+    at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+-- whether green takes writes from everybody, and the word that lets the run's own sessions pass until then
+CREATE TABLE IF NOT EXISTS teal.gate (
+    only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+    pass text NOT NULL,
+    open boolean NOT NULL DEFAULT false
+);
