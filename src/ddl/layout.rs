@@ -31,10 +31,7 @@ pub(super) fn by_name(file: &str) -> Option<&'static str> {
     if stem.ends_with(".up") || stem.ends_with(".down") {
         return Some("golang-migrate, pop or sqlx");
     }
-    if ["_down", "-down", ".undo", "_undo", ".rollback", "_rollback", "_up", "-up"]
-        .iter()
-        .any(|end| stem.ends_with(end))
-    {
+    if ["_down", "-down", ".undo", "_undo", ".rollback", "_rollback"].iter().any(|end| stem.ends_with(end)) {
         return Some("separate up and down files");
     }
     None
@@ -91,6 +88,7 @@ mod tests {
             ("001_init_down.sql", Some("separate up and down files")),
             ("001_init.undo.sql", Some("separate up and down files")),
             ("001_init.sql", None),
+            ("001_clean_up.sql", None),
             ("001__views.sql", None),
             ("view__x.sql", None),
             ("README.md", None),

@@ -8,12 +8,14 @@
 pub mod bind;
 pub mod lex;
 mod layout;
+pub mod parse;
 pub mod source;
 pub mod split;
 pub mod sql_file;
 pub mod transaction;
 
 pub use bind::{Bound, bind};
+pub use parse::{StatementKind, kind};
 pub use source::{Migration, read_folder};
 pub use split::{SplitError, Statement, split};
 pub use sql_file::{SqlFile, read_sql_file};
