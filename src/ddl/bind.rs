@@ -1,5 +1,7 @@
 //! Named parameters of the plan's SQL: `:name` becomes `$1`.
 
+use std::fmt::Write as _;
+
 use super::lex::{Lexer, Token, TokenKind};
 use super::split::{SplitError, split};
 
@@ -93,7 +95,8 @@ fn number(bound: &mut Bound, rest: &str) {
     if bound.sql.ends_with(joins) {
         bound.sql.push(' ');
     }
-    bound.sql.push_str(&format!("${}", bound.params.len()));
+    // Writing to a String can't fail.
+    let _ = write!(bound.sql, "${}", bound.params.len());
     if rest.starts_with(joins) {
         bound.sql.push(' ');
     }
