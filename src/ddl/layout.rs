@@ -42,12 +42,10 @@ pub(super) fn by_name(file: &str) -> Option<&'static str> {
 
 /// `V1__name.sql`, `U1.1__name.sql`, `R__name.sql`, `B1__name.sql`.
 fn is_flyway(file: &str) -> bool {
-    let numbered = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
-    let (version, Some(rest)) = (file.strip_prefix(['V', 'U', 'B', 'v', 'u', 'b']), file.split_once("__")) else {
-        return false;
-    };
-    Path::new(rest.1).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("sql"))
-        && (rest.0 == "R" || version.is_some_and(numbered))
+    let Some((prefix, rest)) = file.split_once("__") else { return false };
+    let version = prefix.strip_prefix(['V', 'U', 'B', 'v', 'u', 'b']);
+    let versioned = version.is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()));
+    (versioned || prefix == "R") && Path::new(rest).extension().is_some_and(|end| end.eq_ignore_ascii_case("sql"))
 }
 
 /// The tool that reads marks in comments such as this text has.
