@@ -22,7 +22,7 @@ pub struct Bound {
 /// before it (`a[1:n]`, `a[x]:y`, `a[f(1):n]`) is left alone, and any other one that touches the name after it is a
 /// parameter: `ARRAY[:a, :b]`, `a[:n]`, `a[1 : :n]`.
 ///
-/// Refuses what [`split`] refuses, anything but exactly one statement, and `$1` written by hand.
+/// Refuses what [`split()`] refuses, anything but exactly one statement, and `$1` written by hand.
 pub fn bind(sql: &str) -> Result<Bound, SplitError> {
     let statements = split(sql)?;
     let statement = match statements.as_slice() {
