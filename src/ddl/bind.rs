@@ -1,5 +1,7 @@
 //! Named parameters of the plan's SQL: `:name` becomes `$1`.
 
+use std::fmt::Write as _;
+
 use super::lex::{Lexer, Token, TokenKind};
 use super::split::{SplitError, split};
 
@@ -20,7 +22,7 @@ pub struct Bound {
 /// before it (`a[1:n]`, `a[x]:y`, `a[f(1):n]`) is left alone, and any other one that touches the name after it is a
 /// parameter: `ARRAY[:a, :b]`, `a[:n]`, `a[1 : :n]`.
 ///
-/// Refuses what [`split`] refuses, anything but exactly one statement, and `$1` written by hand.
+/// Refuses what [`split()`] refuses, anything but exactly one statement, and `$1` written by hand.
 pub fn bind(sql: &str) -> Result<Bound, SplitError> {
     let statements = split(sql)?;
     let statement = match statements.as_slice() {
@@ -93,7 +95,8 @@ fn number(bound: &mut Bound, rest: &str) {
     if bound.sql.ends_with(joins) {
         bound.sql.push(' ');
     }
-    bound.sql.push_str(&format!("${}", bound.params.len()));
+    // Writing to a String can't fail.
+    let _ = write!(bound.sql, "${}", bound.params.len());
     if rest.starts_with(joins) {
         bound.sql.push(' ');
     }

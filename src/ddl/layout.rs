@@ -7,6 +7,21 @@ use std::path::Path;
 
 use crate::error::Failure;
 
+/// How names end, in lower case, and the tools that name files so. `_up.sql` is none of them: `clean_up` is a name.
+const ENDINGS: [(&str, &str); 11] = [
+    (".fizz", "pop"),
+    (".autocommit.sql", "pop"),
+    (".autocommit.up.sql", "pop"),
+    (".autocommit.down.sql", "pop"),
+    (".up.sql", "golang-migrate, pop or sqlx"),
+    (".down.sql", "golang-migrate, pop or sqlx"),
+    ("_down.sql", "separate up and down files"),
+    ("-down.sql", "separate up and down files"),
+    (".undo.sql", "separate up and down files"),
+    ("_undo.sql", "separate up and down files"),
+    (".rollback.sql", "separate up and down files"),
+];
+
 /// Marks in comment lines, and the tools that read them.
 const MARKS: [(&str, &str); 5] = [
     ("+goose", "goose"),
@@ -18,32 +33,19 @@ const MARKS: [(&str, &str); 5] = [
 
 /// The tool that gives files such a name, where it is not the plain layout.
 pub(super) fn by_name(file: &str) -> Option<&'static str> {
-    let lower = file.to_ascii_lowercase();
-    let has_part = |part: &str| lower.contains(part);
-    let stem = lower.strip_suffix(".sql");
-    if lower.ends_with(".fizz") || (stem.is_some() && has_part(".autocommit.")) {
-        return Some("pop");
-    }
-    let stem = stem?;
-    if has_part("__") && is_flyway(file) {
+    if is_flyway(file) {
         return Some("Flyway or refinery");
     }
-    if stem.ends_with(".up") || stem.ends_with(".down") {
-        return Some("golang-migrate, pop or sqlx");
-    }
-    if ["_down", "-down", ".undo", "_undo", ".rollback", "_rollback", "_up", "-up"]
-        .iter()
-        .any(|end| stem.ends_with(end))
-    {
-        return Some("separate up and down files");
-    }
-    None
+    let lower = file.to_ascii_lowercase();
+    ENDINGS.iter().find(|(ending, _)| lower.ends_with(ending)).map(|(_, tool)| *tool)
 }
 
 /// `V1__name.sql`, `U1.1__name.sql`, `R__name.sql`, `B1__name.sql`.
 fn is_flyway(file: &str) -> bool {
-    let rest = file.strip_prefix(['V', 'U', 'B', 'v', 'u', 'b']);
-    file.starts_with("R__") || rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    let Some((prefix, rest)) = file.split_once("__") else { return false };
+    let version = prefix.strip_prefix(['V', 'U', 'B', 'v', 'u', 'b']);
+    let versioned = version.is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()));
+    (versioned || prefix == "R") && Path::new(rest).extension().is_some_and(|end| end.eq_ignore_ascii_case("sql"))
 }
 
 /// The tool that reads marks in comments such as this text has.
@@ -91,6 +93,7 @@ mod tests {
             ("001_init_down.sql", Some("separate up and down files")),
             ("001_init.undo.sql", Some("separate up and down files")),
             ("001_init.sql", None),
+            ("001_clean_up.sql", None),
             ("001__views.sql", None),
             ("view__x.sql", None),
             ("README.md", None),

@@ -3,6 +3,10 @@
 //! Where a statement ends is the server's business, and a text that we would cut elsewhere than `psql` does could run
 //! something nobody wrote. So whatever can't be cut with certainty is refused: quotes, comments, parentheses and
 //! `BEGIN ATOMIC` bodies without an end, psql's own commands, data after `COPY … FROM STDIN`, unrendered templates.
+//!
+//! Compared with what psql 15 sent to a server for 3,000 texts glued together from quotes, comments and bodies: the same
+//! cuts, but where psql put in a variable (`:name`) or took letters right after a number (`1e'…'`, a syntax error) for a
+//! part of it, and where a BEGIN without ATOMIC stood in CREATE FUNCTION, which the server refuses.
 
 use std::ops::Range;
 
@@ -232,7 +236,14 @@ impl<'a> OpenStatement<'a> {
     }
 
     fn creates_routine(&self) -> bool {
-        let mut words = self.head.iter().map(String::as_str).filter(|word| !matches!(*word, "OR" | "REPLACE"));
-        words.next() == Some("CREATE") && matches!(words.next(), Some("FUNCTION" | "PROCEDURE"))
+        let mut words = self.head.iter().map(String::as_str);
+        if words.next() != Some("CREATE") {
+            return false;
+        }
+        let object = match words.next() {
+            Some("OR") => words.nth(1),
+            object => object,
+        };
+        matches!(object, Some("FUNCTION" | "PROCEDURE"))
     }
 }

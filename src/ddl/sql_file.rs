@@ -37,7 +37,7 @@ pub struct Place {
 
 /// Reads a file and cuts it into statements.
 ///
-/// Invalid UTF-8, and whatever [`split`] refuses, is a usage failure that begins with `file:line:column`; the latter has
+/// Invalid UTF-8, and whatever [`split()`] refuses, is a usage failure that begins with `file:line:column`; the latter has
 /// an excerpt as its detail.
 pub fn read_sql_file(path: &Path) -> Result<SqlFile> {
     let bytes = fs::read(path).with_context(|| path.display())?;

@@ -6,7 +6,7 @@
 //! partitioned table, DROP SUBSCRIPTION with a slot, and COMMIT inside DO and CALL depend on the database: there the
 //! server refuses, and the file is rolled back.
 //!
-//! Each form below was tried inside BEGIN on PostgreSQL 15.18.
+//! Each form below was tried inside BEGIN on Postgres 15.18.
 
 use super::lex::{Lexer, TokenKind};
 use super::source::Migration;
