@@ -102,7 +102,7 @@ const CHANGES: [(&str, &str); 45] = [
     ("ALTER TABLE token SET (fillfactor = 80)", "table public.token: changed"),
     ("ALTER TABLE token REPLICA IDENTITY FULL", "table public.token: changed"),
     ("ALTER TABLE token ENABLE ROW LEVEL SECURITY", "table public.token: changed"),
-    ("GRANT SELECT ON token TO reader", "table public.token: changed"),
+    ("GRANT INSERT ON token TO reader", "table public.token: changed"),
     ("GRANT SELECT (id) ON token TO writer", "table public.token: changed"),
     ("ALTER TABLE token OWNER TO writer", "table public.token: changed"),
     ("COMMENT ON TABLE token IS 'hello'", "table public.token: changed"),
