@@ -2,9 +2,14 @@
 
 mod support;
 
+use std::time::Duration;
+
 use support::Pair;
-use teal::catalog::read_structure;
-use teal::postgres::{Access, Target};
+use teal::catalog::{
+    Baseline, Holder, TableWrites, Writes, blockers_of, read_server, read_structure, read_write_counters, waiting_for,
+    writes_since,
+};
+use teal::postgres::{Access, Db, Name, Target};
 
 /// One object of each kind, in an order that has nothing to do with the second database's.
 const OBJECTS: [&str; 12] = [
@@ -59,7 +64,13 @@ async fn the_same_sql_in_another_order_gives_the_same_structure() {
     let pair = with_roles().await;
     let green = pair.on_green().await;
     for sql in OBJECTS.iter().rev() {
-        green.run(&sql.replace("reader; GRANT USAGE ON SCHEMA auth TO writer", "writer; GRANT USAGE ON SCHEMA auth TO reader")).await.unwrap();
+        green
+            .run(&sql.replace(
+                "reader; GRANT USAGE ON SCHEMA auth TO writer",
+                "writer; GRANT USAGE ON SCHEMA auth TO reader",
+            ))
+            .await
+            .unwrap();
     }
     // A dropped column leaves a gap in the numbers that is no difference.
     green.run(&TABLES.replace("active boolean", "gone int, active boolean")).await.unwrap();
@@ -107,8 +118,14 @@ const CHANGES: [(&str, &str); 45] = [
     ("ALTER TABLE token OWNER TO writer", "table public.token: changed"),
     ("COMMENT ON TABLE token IS 'hello'", "table public.token: changed"),
     ("ALTER INDEX token_client SET (fillfactor = 50)", "index public.token_client: changed"),
-    ("ALTER TABLE token RENAME CONSTRAINT short TO shorter", "constraint public.token.short: dropped; constraint public.token.shorter: added"),
-    ("ALTER TABLE token DISABLE TRIGGER ALL", "constraint public.token.token_client_fkey: changed; trigger public.token.audit: changed"),
+    (
+        "ALTER TABLE token RENAME CONSTRAINT short TO shorter",
+        "constraint public.token.short: dropped; constraint public.token.shorter: added",
+    ),
+    (
+        "ALTER TABLE token DISABLE TRIGGER ALL",
+        "constraint public.token.token_client_fkey: changed; trigger public.token.audit: changed",
+    ),
     ("ALTER TABLE token DROP CONSTRAINT token_client_fkey", "constraint public.token.token_client_fkey: dropped"),
     ("ALTER TABLE token ADD CONSTRAINT positive CHECK (id > 0) NOT VALID", "constraint public.token.positive: added"),
     ("ALTER TABLE token VALIDATE CONSTRAINT positive", "constraint public.token.positive: changed"),
@@ -118,9 +135,15 @@ const CHANGES: [(&str, &str); 45] = [
     ("ALTER STATISTICS token_stats SET STATISTICS 10", "statistics public.token_stats: changed"),
     ("CREATE OR REPLACE VIEW live AS SELECT id FROM token WHERE NOT active", "view public.live: changed"),
     ("DROP MATERIALIZED VIEW counted", "materialized view public.counted: dropped"),
-    ("CREATE OR REPLACE FUNCTION twice(n int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n + n'", "function public.twice(integer): changed"),
+    (
+        "CREATE OR REPLACE FUNCTION twice(n int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n + n'",
+        "function public.twice(integer): changed",
+    ),
     ("REVOKE EXECUTE ON FUNCTION twice(int) FROM public", "function public.twice(integer): changed"),
-    ("CREATE OR REPLACE AGGREGATE total (int) (SFUNC = int4pl, STYPE = int, INITCOND = '1')", "aggregate public.total(integer): changed"),
+    (
+        "CREATE OR REPLACE AGGREGATE total (int) (SFUNC = int4pl, STYPE = int, INITCOND = '1')",
+        "aggregate public.total(integer): changed",
+    ),
     ("DROP PROCEDURE tidy", "procedure public.tidy(): dropped"),
     ("DROP RULE quiet ON client", "rule public.client.quiet: dropped"),
     ("ALTER POLICY own ON token TO reader", "policy public.token.own: changed"),
@@ -163,4 +186,89 @@ async fn rows_statistics_and_objects_of_ours_do_not_show() {
         blue.run(quiet).await.unwrap();
         assert_eq!(before.differences(&read_structure(&blue).await.unwrap()), Vec::<String>::new(), "{quiet}");
     }
+}
+
+/// Waits until `sql` gives a row that begins with true.
+async fn until(db: &Db, sql: &str) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while !db.row(sql, &[]).await.unwrap().get::<_, bool>(0) {
+        assert!(std::time::Instant::now() < deadline, "never true: {sql}");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn holders_of_a_table_are_found_and_described() {
+    let pair =
+        Pair::start_with(&[("max_prepared_transactions", "2")], "CREATE TABLE token (id int); CREATE TABLE calm ()")
+            .await;
+    let (db, writer, reader) = (pair.on_blue().await, pair.on_blue().await, pair.on_blue().await);
+    writer.run("SET application_name = 'psql'; BEGIN; INSERT INTO token VALUES (1)").await.unwrap();
+    reader.run("BEGIN; SELECT * FROM token").await.unwrap();
+    let prepared = pair.on_blue().await;
+    prepared.run("BEGIN; INSERT INTO token VALUES (2); PREPARE TRANSACTION 'two''s'").await.unwrap();
+
+    let token = Name::new("public", "token");
+    let tables = [token.clone(), Name::new("public", "calm")];
+    let holders = blockers_of(&db, &tables, Duration::ZERO).await.unwrap();
+    let mut lines: Vec<String> = holders.iter().map(Holder::describe).collect();
+    lines.sort();
+    let pid = writer.backend_pid().await.unwrap();
+    assert_eq!(
+        lines,
+        [
+            format!("pid {pid} (postgres, psql, idle in transaction for 0 s) holding public.token"),
+            "prepared transaction 'two''s' (postgres, for 0 s) holding public.token".to_owned(),
+        ]
+    );
+    // Young transactions pass, prepared ones never end by themselves.
+    let old = blockers_of(&db, &tables, Duration::from_secs(3600)).await.unwrap();
+    assert_eq!(old.iter().map(|h| h.gid.as_deref()).collect::<Vec<_>>(), [Some("two's")]);
+
+    let waiter = pair.on_blue().await;
+    let waiting = waiter.backend_pid().await.unwrap();
+    assert_eq!(waiting_for(&db, waiting).await.unwrap(), []);
+    let lock = tokio::spawn(async move { waiter.run("LOCK TABLE token IN SHARE ROW EXCLUSIVE MODE").await });
+    until(&db, &format!("SELECT cardinality(pg_blocking_pids({waiting})) = 2")).await;
+    let named: Vec<_> =
+        waiting_for(&db, waiting).await.unwrap().into_iter().map(|h| (h.pid, h.gid, h.relation)).collect();
+    assert!(named.contains(&(Some(pid), None, Some(token.clone()))), "{named:?}");
+    assert!(named.contains(&(None, Some("two's".into()), Some(token))), "{named:?}");
+    lock.abort();
+}
+
+#[tokio::test]
+async fn writes_are_counted_per_table_and_a_reset_makes_them_unknown() {
+    let pair =
+        Pair::start("CREATE TABLE token (id int); CREATE TABLE calm (id int); INSERT INTO token VALUES (1), (2)").await;
+    let db = pair.on_blue().await;
+    let before = read_write_counters(&db).await.unwrap();
+    db.run("CREATE TABLE fresh (id int); INSERT INTO fresh VALUES (1)").await.unwrap();
+    db.run("INSERT INTO token VALUES (3); UPDATE token SET id = 9 WHERE id < 3; DELETE FROM token WHERE id = 3")
+        .await
+        .unwrap();
+    let again: Baseline = serde_json::from_str(&serde_json::to_string(&before).unwrap()).unwrap();
+    assert_eq!(
+        writes_since(&db, &again).await.unwrap(),
+        Writes::AtMost(vec![
+            TableWrites { table: Name::new("public", "fresh"), inserted: 1, updated: 0, deleted: 0 },
+            TableWrites { table: Name::new("public", "token"), inserted: 1, updated: 2, deleted: 1 },
+        ])
+    );
+    db.run("SELECT pg_stat_reset()").await.unwrap();
+    assert!(matches!(writes_since(&db, &before).await.unwrap(), Writes::Unknown { .. }));
+}
+
+#[tokio::test]
+async fn an_ordinary_role_reads_the_facts_about_the_server() {
+    let pair = Pair::start("CREATE ROLE nobody LOGIN PASSWORD 'x'").await;
+    let target = Target::parse("blue", &pair.server.url_as("nobody", "x", "blue")).unwrap();
+    let server = read_server(&target.connect(Access::ReadOnly).await.unwrap()).await.unwrap();
+    assert!(server.major() >= 14 && !server.in_recovery && !server.superuser && !server.bypasses_row_security);
+    assert_eq!((server.encoding.as_str(), server.collate.as_str()), ("UTF8", "C.UTF-8"));
+    assert_eq!(server.free_connections(), 100 - 3 - 1);
+    let admin = read_server(&pair.on_green().await).await.unwrap();
+    assert!(admin.superuser);
+    assert_eq!(admin.system_identifier, server.system_identifier);
+    assert_ne!(admin.database_oid, server.database_oid);
 }
