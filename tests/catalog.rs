@@ -228,7 +228,7 @@ async fn holders_of_a_table_are_found_and_described() {
     let waiter = pair.on_blue().await;
     let waiting = waiter.backend_pid().await.unwrap();
     assert_eq!(waiting_for(&db, waiting).await.unwrap(), []);
-    let lock = tokio::spawn(async move { waiter.run("LOCK TABLE token IN SHARE ROW EXCLUSIVE MODE").await });
+    let lock = tokio::spawn(async move { waiter.run("BEGIN; LOCK TABLE token IN SHARE ROW EXCLUSIVE MODE").await });
     until(&db, &format!("SELECT cardinality(pg_blocking_pids({waiting})) = 2")).await;
     let named: Vec<_> =
         waiting_for(&db, waiting).await.unwrap().into_iter().map(|h| (h.pid, h.gid, h.relation)).collect();
