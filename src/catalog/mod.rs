@@ -1,7 +1,13 @@
 //! Plain facts about one database, as its catalogs have them.
 
+mod holder;
+mod server;
 mod structure;
 mod table;
+mod writes;
 
+pub use holder::{Holder, blockers_of, waiting_for};
+pub use server::{Server, read_server};
 pub use structure::{Structure, read_structure};
 pub use table::{Column, Persistence, Relkind, Table, read_tables};
+pub use writes::{Baseline, TableCounters, TableWrites, Writes, difference, read_write_counters, writes_since};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Context, Result};
 use crate::postgres::Db;
 
 /// Every structural object with a digest of its definition: `table public.token`, `index public.token_pkey`.
@@ -28,7 +28,17 @@ impl Structure {
 }
 
 /// Reads the structure of the whole database.
+///
+/// Runs under an empty `search_path`, put back afterwards: the catalog functions leave out the schemas that a session's
+/// path shows, and two sessions of different roles would see two structures.
 pub async fn read_structure(db: &Db) -> Result<Structure> {
-    let rows = db.rows(include_str!("../postgres/sql/select_structure.sql"), &[]).await?;
+    const SET: &str = "SELECT pg_catalog.set_config('search_path', $1, false)";
+    let path: String = db.row("SELECT pg_catalog.current_setting('search_path')", &[]).await?.get(0);
+    db.row(SET, &[&""]).await?;
+    let rows = db.rows(include_str!("../postgres/sql/select_structure.sql"), &[]).await;
+    // Where the query failed inside a transaction, this fails as well, and the rollback puts the path back.
+    let restored = db.row(SET, &[&path]).await;
+    let rows = rows.context("reading the structure")?;
+    restored?;
     Ok(Structure(rows.iter().map(|row| (row.get("object"), row.get("digest"))).collect()))
 }
