@@ -7,8 +7,7 @@ mod fence;
 mod gate;
 mod participant;
 
-pub use coordinator::{Approval, Cutover, Outcome, cut_over};
-pub use decide::{Decision, read_decision};
-pub use fence::{drop_fence, fence_exists};
-pub use gate::{Gate, check_gates};
+pub use coordinator::{Approval, Given, Mode, Outcome, cut_over};
+pub use fence::{Decision, drop_fence, fence_exists, read_decision};
+pub use gate::check_gates;
 pub use participant::{Participant, Switch, open_participant};

@@ -3,10 +3,12 @@
 
 mod lease;
 mod record;
+mod recorder;
 mod state;
 mod store;
 
 pub use lease::{Beat, Identity, Lease, RunRow, read_run_row};
 pub use record::{Entry, FORMAT, Record, RunId};
+pub use recorder::Recorder;
 pub use state::{IllegalTransition, Run, State, StepStatus};
 pub use store::{Store, StoreError};

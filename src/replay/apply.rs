@@ -294,7 +294,6 @@ fn waiting(row: &Row) -> Result<Waiting> {
     })
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,6 +21,9 @@ const NAMED: usize = 20;
 /// What verifying found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verified {
+    /// The highest event asked for.
+    #[serde(skip)]
+    pub last_id: i64,
     /// Events asked for.
     pub asked: u64,
     /// Green shows them.
@@ -36,17 +39,28 @@ pub struct Verified {
 
 /// Asks green for every event in blue's outbox. The outbox is read in pages: memory does not grow with it.
 pub async fn verify_events(blue: &Db, green: &Db, events: &[Event], notices: &Notices) -> Result<Verified> {
+    verify_events_after(blue, green, events, 0, notices).await
+}
+
+/// Like [`verify_events`], only for those with a number above `after`.
+pub async fn verify_events_after(
+    blue: &Db,
+    green: &Db,
+    events: &[Event],
+    mut after: i64,
+    notices: &Notices,
+) -> Result<Verified> {
     let mut statements = BTreeMap::new();
     for event in events {
         statements.insert(event.name.as_str(), Statements::prepare(green, event).await?);
     }
-    let total: i64 = blue.row("SELECT count(*) FROM teal.event", &[]).await?.get(0);
+    let total: i64 = blue.row("SELECT count(*) FROM teal.event WHERE id > $1", &[&after]).await?.get(0);
     let mut verified = Verified::default();
-    let mut after = 0_i64;
     loop {
         let page = blue.rows(include_str!("../postgres/sql/select_event_page.sql"), &[&after, &PAGE]).await?;
         let Some(last) = page.last() else { return Ok(verified) };
         after = last.get("id");
+        verified.last_id = after;
         let ids: Vec<i64> = page.iter().map(|row| row.get("id")).collect();
         let gone = "SELECT event_id FROM teal.applied WHERE event_id = ANY ($1) AND outcome = 'reversed'";
         let reversed: Vec<i64> = green.rows(gone, &[&ids]).await?.iter().map(|row| row.get(0)).collect();

@@ -20,6 +20,20 @@ pub enum Unit {
     Indexes,
 }
 
+impl Unit {
+    /// The word on screen.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Bytes => "bytes",
+            Self::Rows => "rows",
+            Self::Files => "files",
+            Self::Events => "events",
+            Self::Tables => "tables",
+            Self::Indexes => "indexes",
+        }
+    }
+}
+
 /// One notice of one step.
 #[derive(Debug, Clone, Serialize)]
 pub struct Notice {

@@ -50,16 +50,14 @@ pub enum AnyParticipant {
 pub fn open_participant(spec: &plan::Participant, plan_folder: &Path, keep: &Path) -> AnyParticipant {
     let timeout: Duration = spec.timeout;
     match &spec.kind {
-        ParticipantKind::Command { prepare, commit, committed, abort, revert: _ } => {
-            AnyParticipant::Command(Command {
-                folder: plan_folder.to_owned(),
-                timeout,
-                prepare: prepare.clone(),
-                commit: commit.clone(),
-                committed: committed.clone(),
-                abort: abort.clone(),
-            })
-        }
+        ParticipantKind::Command { prepare, commit, committed, abort, revert: _ } => AnyParticipant::Command(Command {
+            folder: plan_folder.to_owned(),
+            timeout,
+            prepare: prepare.clone(),
+            commit: commit.clone(),
+            committed: committed.clone(),
+            abort: abort.clone(),
+        }),
         ParticipantKind::File { path, content } => AnyParticipant::File(File {
             path: path.clone(),
             content: content.clone(),

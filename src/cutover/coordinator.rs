@@ -1,0 +1,537 @@
+//! The cutover, read top to bottom: gates → prepare all → green healthy → approval → fence → drain → decide → open
+//! green → commit in order and groups → `committed` of each.
+//!
+//! Two halves, and no handler spans them: [`attempt`] ends with `decide` and undoes everything when anything before it
+//! fails; [`go_forward`] begins after it and never undoes.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::decide::{Facts, objections};
+use super::drain::{Drain, Drained};
+use super::fence::{self, Decided, Fence, Order};
+use super::gate::check_gates;
+use super::participant::{AnyParticipant, Participant, Switch, open_participant};
+use crate::catalog::{Baseline, Structure, Writes, read_tables, writes_since};
+use crate::error::{Context, Failure, Result};
+use crate::failpoint::failpoint;
+use crate::finding::{Finding, blockers};
+use crate::journal::{Identity, Record, Recorder, State, StepStatus};
+use crate::plan::{self, Plan};
+use crate::postgres::{Access, Lsn};
+use crate::replay::{self, Applier, Tally};
+use crate::step::{Notices, Phase, StepId};
+
+/// Commits of one participant that says "not yet" afterwards, before the coordinator gives up for now.
+const COMMIT_ATTEMPTS: u32 = 3;
+
+/// What a cutover works from: the plan, and what the run learned when it made the copy.
+#[derive(Debug)]
+pub struct Given<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The run's folder.
+    pub folder: &'a Path,
+    /// `pg_current_snapshot()` of the copy.
+    pub copy: String,
+    /// Events that blue reversed before the copy.
+    pub reversed: Vec<i64>,
+    /// Blue's structure at the copy.
+    pub structure: Structure,
+    /// Blue's write counters at the copy.
+    pub writes_before: Baseline,
+}
+
+impl Given<'_> {
+    /// Where the plan's programs run.
+    pub fn plan_folder(&self) -> &Path {
+        self.plan.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+}
+
+/// What the operator is asked to approve.
+#[derive(Debug, Clone, Serialize)]
+pub struct Approval {
+    /// The events so far.
+    pub tally: Tally,
+    /// Blue's writes since the copy, the upper bound of what does not travel.
+    pub writes: Writes,
+    /// Participants in the order of their commit.
+    pub participants: Vec<String>,
+    /// From fence to decide.
+    pub deadline_ms: u64,
+    /// Warnings and notes.
+    pub findings: Vec<Finding>,
+}
+
+/// What a cutover did. Kept in the journal as the result of `cutover/decide`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The position of blue's log that green has everything up to.
+    pub fence_lsn: Lsn,
+    /// From the request for the locks to the COMMIT of the fence, in milliseconds.
+    pub fence_ms: u64,
+    /// The events, under the fence.
+    pub tally: Tally,
+    /// Blue's writes since the copy, asked before the fence.
+    pub writes: Writes,
+}
+
+/// How the caller asks.
+pub enum Mode<A> {
+    /// Only the gates; nothing is prepared.
+    DryRun,
+    /// All of it; the closure asks the operator.
+    Switch(A),
+}
+
+/// Runs the cutover, or goes on with one that was interrupted. `Ok(None)`: a dry run with open gates.
+pub async fn cut_over<A>(given: &Given<'_>, recorder: &mut Recorder, mode: Mode<A>) -> Result<Option<Outcome>>
+where
+    A: AsyncFnOnce(&Approval) -> bool,
+{
+    settle(given, recorder).await?;
+    match (recorder.run().state, mode) {
+        (State::Ready, Mode::DryRun) => {
+            dry_run(given, recorder).await?;
+            return Ok(None);
+        }
+        (State::Ready, Mode::Switch(approve)) => attempt(given, recorder, approve).await?,
+        (State::Decided | State::Green, _) => {}
+        (state, _) => {
+            return Err(Failure::blocked(format!("the run is {state}, not ready: there is nothing to cut over to"))
+                .state("nothing was done")
+                .hint("migrate apply"));
+        }
+    }
+    go_forward(given, recorder).await?;
+    let outcome = recorder.run().result(&step("decide")).cloned().unwrap_or(Value::Null);
+    Ok(serde_json::from_value(outcome).ok())
+}
+
+fn step(object: impl std::fmt::Display) -> StepId {
+    StepId::new(Phase::Cutover, object)
+}
+
+/// Brings a cutover that was interrupted back to `ready` or on to `decided`, by asking blue.
+async fn settle(given: &Given<'_>, recorder: &mut Recorder) -> Result<()> {
+    let was = recorder.run().state;
+    match was {
+        State::Switching | State::InDoubt { decided: false } => {}
+        State::InDoubt { decided: true } => return recorder.record(Record::DoubtCleared).await,
+        _ => return Ok(()),
+    }
+    let run = recorder.run().id.clone();
+    match fence::ask(&given.plan.blue, &run).await {
+        Decided::Unknown(why) => Err(in_doubt(given, &why)),
+        answer => {
+            if matches!(was, State::InDoubt { .. }) {
+                recorder.record(Record::DoubtCleared).await?;
+            }
+            if answer == Decided::Yes {
+                // The drain's figures died with the process; what it proved did not: it came before the COMMIT.
+                recorder.record(Record::Decided { fence_lsn: None }).await
+            } else {
+                let undone = put_back(given, recorder).await;
+                let why = "the process that tried it ended before it decided".to_owned();
+                recorder.record(Record::CutoverUndone { why }).await?;
+                undone
+            }
+        }
+    }
+}
+
+async fn dry_run(given: &Given<'_>, recorder: &Recorder) -> Result<()> {
+    let gates = step("gates");
+    let blue = given.plan.blue.connect(Access::ReadOnly).await?;
+    let green = given.plan.green.connect(Access::ReadOnly).await?;
+    let findings = check_gates(given, &blue, &green).await?;
+    report_gates(&findings, &recorder.notices(&gates))
+}
+
+fn report_gates(findings: &[Finding], notices: &Notices) -> Result<()> {
+    for finding in findings {
+        notices.found(finding.clone());
+    }
+    match blockers(findings).count() {
+        0 => Ok(()),
+        count => Err(Failure::blocked(format!("{count} gates are closed"))
+            .state("blue serves; nothing was done")
+            .hint("open them as said above, then: migrate cutover")),
+    }
+}
+
+/// Everything up to and including `decide`. Where it fails, everything is put back and blue serves, or it is said that
+/// nobody knows.
+async fn attempt<A>(given: &Given<'_>, recorder: &mut Recorder, approve: A) -> Result<()>
+where
+    A: AsyncFnOnce(&Approval) -> bool,
+{
+    // Gates: nothing has been touched yet, so a closed one undoes nothing.
+    let mut drain = open_drain(given, recorder).await?;
+    let approval = ask_gates(given, recorder).await?;
+    let attempt = recorder.run().attempt + 1;
+    recorder.record(Record::CutoverStarted { attempt }).await?;
+
+    match try_to_decide(given, recorder, &mut drain, &approval, approve).await {
+        Ok(outcome) => {
+            // The fence is committed whatever the databases say now: the journal first.
+            recorder.append(Record::Decided { fence_lsn: Some(outcome.fence_lsn) })?;
+            Ok(())
+        }
+        Err(NotDecided::InDoubt(why)) => {
+            recorder.append(Record::FellInDoubt { what: why.clone() })?;
+            Err(in_doubt(given, &why))
+        }
+        Err(NotDecided::Undo(failure)) => {
+            let put_back = put_back(given, recorder).await;
+            recorder.append(Record::CutoverUndone { why: failure.what.clone() })?;
+            let mut undone = Failure::undone(failure.what.clone());
+            undone.detail = failure.detail;
+            Err(match put_back {
+                Ok(()) => undone.state("everything was put back; blue is open for writes").hint("migrate cutover"),
+                Err(e) => undone
+                    .state(format!("blue is open for writes, but not everything could be put back: {e}"))
+                    .hint("put that back by hand, then: migrate cutover"),
+            })
+        }
+    }
+}
+
+/// Why there is no decision.
+enum NotDecided {
+    Undo(Failure),
+    InDoubt(String),
+}
+
+impl From<Failure> for NotDecided {
+    fn from(failure: Failure) -> Self {
+        Self::Undo(failure)
+    }
+}
+
+async fn try_to_decide<A>(
+    given: &Given<'_>,
+    recorder: &mut Recorder,
+    drain: &mut Drain,
+    approval: &Approval,
+    approve: A,
+) -> Result<Outcome, NotDecided>
+where
+    A: AsyncFnOnce(&Approval) -> bool,
+{
+    prepare_all(given, recorder).await?;
+    green_is_healthy(given).await?;
+    let approved = tokio::select! {
+        approved = approve(approval) => approved,
+        () = recorder.stop().cancelled() => return Err(recorder.why_stopped().into()),
+    };
+    if !approved {
+        return Err(Failure::failed("not approved").into());
+    }
+    // Asked as late as possible, so that the figure is true; not under the fence, where clients wait.
+    let writes = blue_writes(given).await?;
+
+    let fence_step = step("fence");
+    let since = recorder.begin(&fence_step, "hold all writers on blue").await?;
+    let tables = {
+        let blue = given.plan.blue.connect(Access::ReadOnly).await.map_err(Failure::from)?;
+        read_tables(&blue).await?
+    };
+    let run = recorder.run().id.clone();
+    let identity = Identity::here(&given.plan.name, &run, recorder.folder());
+    let refusal = format!("It was replaced by {}.", given.plan.green.address());
+    let deadline = given.plan.cutover.deadline;
+    let order = Order {
+        run: &run,
+        token: recorder.token(),
+        host: &identity.host,
+        tables: &tables,
+        deadline,
+        refusal: &refusal,
+    };
+    let fence = Fence::take(&given.plan.blue, &order, &recorder.notices(&fence_step)).await?;
+
+    match drain_under(given, recorder, drain, &fence).await {
+        Ok(drained) => {
+            recorder.finish(&fence_step, since, Value::Null, &format!("{} tables held", tables.len())).await?;
+            decide(given, recorder, fence, drained, writes).await
+        }
+        Err(failure) => {
+            fence.let_go().await;
+            Err(NotDecided::Undo(failure))
+        }
+    }
+}
+
+/// The drain, within the deadline, and only as long as nobody wants to stop.
+async fn drain_under(given: &Given<'_>, recorder: &Recorder, drain: &mut Drain, fence: &Fence) -> Result<Drained> {
+    fence.arm().await?;
+    let run = recorder.run().id.0.clone();
+    let notices = recorder.notices(&step("drain"));
+    let drained = tokio::select! {
+        drained = tokio::time::timeout(fence.left(), drain.run(&run, &given.plan.events, &notices)) => drained,
+        () = recorder.stop().cancelled() => return Err(recorder.why_stopped()),
+    };
+    let drained = drained.map_err(|_| {
+        let seconds = given.plan.cutover.deadline.as_secs_f64();
+        Failure::failed(format!("the drain did not end within the deadline of {seconds} s"))
+    })??;
+    let facts = Facts {
+        tally: drained.tally,
+        verified: drained.verified.clone(),
+        green_open: drained.green_open.clone(),
+        structure_changes: given.structure.differences(&drained.structure),
+        left: fence.left(),
+    };
+    let reasons = objections(&facts);
+    if reasons.is_empty() { Ok(drained) } else { Err(Failure::failed(reasons.join("; "))) }
+}
+
+/// Record, COMMIT, record.
+async fn decide(
+    given: &Given<'_>,
+    recorder: &mut Recorder,
+    fence: Fence,
+    drained: Drained,
+    writes: Writes,
+) -> Result<Outcome, NotDecided> {
+    let decide = step("decide");
+    let since = fence.since;
+    let started = recorder.begin(&decide, "commit the fence").await;
+    let started = match started {
+        Ok(started) if !recorder.stop().is_cancelled() => started,
+        Ok(_) => {
+            fence.let_go().await;
+            return Err(recorder.why_stopped().into());
+        }
+        Err(e) => {
+            fence.let_go().await;
+            return Err(e.into());
+        }
+    };
+    match fence.decide(&given.plan.blue, &recorder.run().id).await {
+        Decided::Yes => {}
+        Decided::No => return Err(Failure::failed("blue gave the fence up before it was committed").into()),
+        Decided::Unknown(why) => return Err(NotDecided::InDoubt(why)),
+    }
+    let fence_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let outcome = Outcome { fence_lsn: drained.lsn, fence_ms, tally: drained.tally, writes };
+    let result = serde_json::to_value(&outcome).unwrap_or(Value::Null);
+    let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    recorder
+        .append(Record::StepDone { step: decide, result, millis })
+        .map_err(|e| NotDecided::InDoubt(format!("the fence is committed, but the journal can't be written: {e}")))?;
+    Ok(outcome)
+}
+
+/// Undoes what was prepared, in reverse. The fence is gone already: it ends with its session.
+async fn put_back(given: &Given<'_>, recorder: &mut Recorder) -> Result<()> {
+    let mut failed = Vec::new();
+    for spec in given.plan.participants.iter().rev() {
+        if *recorder.run().status(&prepare_step(spec)) == StepStatus::Pending {
+            continue;
+        }
+        if let Err(e) = open_participant(spec, given.plan_folder(), given.folder).abort().await {
+            failed.push(format!("participant {}: {e}", spec.name));
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { Err(Failure::failed(failed.join("; "))) }
+}
+
+async fn open_drain(given: &Given<'_>, recorder: &Recorder) -> Result<Drain> {
+    let Plan { blue, green, events, .. } = given.plan;
+    let reversed = given.reversed.iter().copied();
+    let applier = Applier::open(blue, green, events, &given.copy, reversed, recorder.token()).await?;
+    Drain::open(blue, green, applier, events, &recorder.notices(&step("drain"))).await
+}
+
+async fn ask_gates(given: &Given<'_>, recorder: &mut Recorder) -> Result<Approval> {
+    let gates = step("gates");
+    let blue = given.plan.blue.connect(Access::ReadOnly).await?;
+    let green = given.plan.green.connect(Access::ReadOnly).await?;
+    let findings = check_gates(given, &blue, &green).await?;
+    report_gates(&findings, &recorder.notices(&gates))?;
+    Ok(Approval {
+        tally: replay::read_tally(&blue, &green).await?,
+        writes: writes_since(&blue, &given.writes_before).await?,
+        participants: given.plan.participants.iter().map(|spec| spec.name.clone()).collect(),
+        deadline_ms: u64::try_from(given.plan.cutover.deadline.as_millis()).unwrap_or(u64::MAX),
+        findings,
+    })
+}
+
+async fn blue_writes(given: &Given<'_>) -> Result<Writes> {
+    let blue = given.plan.blue.connect(Access::ReadOnly).await?;
+    writes_since(&blue, &given.writes_before).await
+}
+
+fn prepare_step(spec: &plan::Participant) -> StepId {
+    step(format_args!("prepare/{}", spec.name))
+}
+
+fn commit_step(spec: &plan::Participant) -> StepId {
+    step(format_args!("commit/{}", spec.name))
+}
+
+async fn prepare_all(given: &Given<'_>, recorder: &mut Recorder) -> Result<()> {
+    for spec in &given.plan.participants {
+        if recorder.stop().is_cancelled() {
+            return Err(recorder.why_stopped());
+        }
+        let id = prepare_step(spec);
+        let since = recorder.begin(&id, &format!("prepare {}", spec.name)).await?;
+        let participant = open_participant(spec, given.plan_folder(), given.folder);
+        participant.prepare().await.with_context(|| format!("participant {}", spec.name))?;
+        failpoint("participant.prepared");
+        if let Switch::Switched | Switch::Unknown(_) = participant.committed().await {
+            let what = format!("participant {}: after its prepare it says that it has switched", spec.name);
+            return Err(Failure::failed(what));
+        }
+        recorder.finish(&id, since, Value::Null, "prepared").await?;
+    }
+    Ok(())
+}
+
+/// Green must be there, writable for us, and not a standby, right before clients are made to wait.
+async fn green_is_healthy(given: &Given<'_>) -> Result<()> {
+    let green = replay::pass(&given.plan.green).await.map_err(Failure::from).context("green's health")?;
+    let standby: bool = green.row("SELECT pg_catalog.pg_is_in_recovery()", &[]).await?.get(0);
+    if standby {
+        return Err(Failure::failed("green's health: it is a standby"));
+    }
+    // A write that must reach its disk: a full one is met here, not under the fence.
+    let write = "BEGIN; SET LOCAL synchronous_commit = on; UPDATE teal.gate SET open = open; COMMIT";
+    Ok(green.run(write).await.map_err(|e| e.doing("its health: writing"))?)
+}
+
+/// After decide: green opens, everybody commits. Nothing here is ever undone; whatever fails is tried again by the same
+/// command.
+async fn go_forward(given: &Given<'_>, recorder: &mut Recorder) -> Result<()> {
+    if recorder.run().state == State::Green {
+        return Ok(());
+    }
+    forward_steps(given, recorder).await.map_err(|failure| {
+        failure
+            .state("decided: blue refuses writes, green serves whoever has switched")
+            .hint("mend what failed, then go on with: migrate cutover")
+    })
+}
+
+async fn forward_steps(given: &Given<'_>, recorder: &mut Recorder) -> Result<()> {
+    let open = step("open");
+    if !recorder.run().is_done(&open) {
+        let since = recorder.begin(&open, "open green for writes").await?;
+        let green = given.plan.green.connect(Access::ReadWrite).await?;
+        replay::open_green(&green).await?;
+        failpoint("green.opened");
+        recorder.finish(&open, since, Value::Null, "green takes writes").await?;
+    }
+    for group in groups(&given.plan.participants) {
+        commit_group(given, recorder, group).await?;
+    }
+    for spec in &given.plan.participants {
+        let participant = open_participant(spec, given.plan_folder(), given.folder);
+        if participant.committed().await != Switch::Switched {
+            // It said so a moment ago: something is turning it back.
+            let what = format!("participant {}: it has switched, and says now that it has not", spec.name);
+            return Err(fall_in_doubt(given, recorder, what));
+        }
+    }
+    recorder.record(Record::Switched).await
+}
+
+/// Members of a group stand next to each other and commit at once; the rest one by one, in the order written.
+fn groups(participants: &[plan::Participant]) -> impl Iterator<Item = &[plan::Participant]> {
+    participants.chunk_by(|a, b| a.group.is_some() && a.group == b.group)
+}
+
+async fn commit_group(given: &Given<'_>, recorder: &mut Recorder, group: &[plan::Participant]) -> Result<()> {
+    let mut since = Instant::now();
+    for spec in group {
+        if !recorder.run().is_done(&commit_step(spec)) {
+            since = recorder.begin(&commit_step(spec), &format!("switch {}", spec.name)).await?;
+        }
+    }
+    let open: Vec<&plan::Participant> =
+        group.iter().filter(|spec| !recorder.run().is_done(&commit_step(spec))).collect();
+    let all = open.iter().map(|spec| async {
+        let participant = open_participant(spec, given.plan_folder(), given.folder);
+        let committed = commit_one(&participant).await;
+        failpoint("participant.committed");
+        committed
+    });
+    let answers = join_all(all).await;
+    let mut failed = None;
+    for (spec, answer) in open.into_iter().zip(answers) {
+        match answer {
+            Ok(()) => recorder.finish(&commit_step(spec), since, Value::Null, "switched").await?,
+            Err(NotCommitted::NotYet(e)) => {
+                let failure = e.context(format!("participant {}", spec.name));
+                let record = Record::StepFailed { step: commit_step(spec), error: failure.what.clone() };
+                recorder.record(record).await?;
+                failed.get_or_insert(failure);
+            }
+            Err(NotCommitted::Unknown(why)) => {
+                let what = format!("participant {}: nobody can tell whether it has switched: {why}", spec.name);
+                return Err(fall_in_doubt(given, recorder, what));
+            }
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+enum NotCommitted {
+    /// It says that it has not switched.
+    NotYet(Failure),
+    /// It can't say.
+    Unknown(String),
+}
+
+/// Asks first: a commit that was interrupted may have worked. Only `committed` decides; a commit that fails may have
+/// switched, one that succeeds may have not.
+async fn commit_one(participant: &AnyParticipant) -> Result<(), NotCommitted> {
+    let mut last = Failure::failed("its commit succeeds, and it says that it has not switched");
+    for attempt in 0..=COMMIT_ATTEMPTS {
+        match participant.committed().await {
+            Switch::Switched => return Ok(()),
+            Switch::Unknown(why) => return Err(NotCommitted::Unknown(why)),
+            Switch::NotYet if attempt == COMMIT_ATTEMPTS => break,
+            Switch::NotYet => {}
+        }
+        if attempt > 0 {
+            tokio::time::sleep(Duration::from_millis(200 * u64::from(attempt))).await;
+        }
+        if let Err(e) = participant.commit().await {
+            last = e;
+        }
+    }
+    Err(NotCommitted::NotYet(last))
+}
+
+fn fall_in_doubt(given: &Given<'_>, recorder: &mut Recorder, what: String) -> Failure {
+    let failure = in_doubt(given, &what);
+    match recorder.append(Record::FellInDoubt { what }) {
+        Ok(()) => failure,
+        Err(e) => failure.detail(e.to_string()),
+    }
+}
+
+/// In doubt: exact instructions, and nothing is tried again by itself.
+fn in_doubt(given: &Given<'_>, what: &str) -> Failure {
+    let plan = given.plan;
+    let instructions = format!(
+        "1. Look at blue ({}): SELECT * FROM teal.decision;\n   a row: it was decided, green is the truth; none: it was not, blue is.\n\
+         2. Look at what is named above; make it answer 0 (switched) or 1 (not yet).\n\
+         3. Run `migrate cutover` again: it asks blue and every participant, and goes on from what they say.",
+        plan.blue.address()
+    );
+    Failure::in_doubt(what.to_owned())
+        .detail(instructions)
+        .state("in doubt; nothing more is done until a person has looked")
+        .hint("migrate status, then the three steps above")
+}

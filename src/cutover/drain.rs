@@ -1,0 +1,69 @@
+//! Under the fence: everything that blue still has to say reaches green.
+
+use crate::catalog::{Structure, read_structure};
+use crate::error::{Context, Result};
+use crate::failpoint::failpoint;
+use crate::plan::Event;
+use crate::postgres::{Access, Db, Lsn, Target};
+use crate::replay::{self, Applier, Tally, Verified, verify_events_after};
+use crate::snapshot;
+use crate::step::Notices;
+
+/// By how much green's sequences are set ahead of blue's, in values: what a client may have fetched and not used yet.
+const SEQUENCE_MARGIN: i64 = 1000;
+
+/// The sessions of the drain, opened before the fence: connecting under it would be time that clients wait.
+pub struct Drain {
+    applier: Applier,
+    blue: Db,
+    green: Db,
+    /// The highest event that was verified before the fence.
+    verified_up_to: i64,
+}
+
+/// What the drain found.
+pub struct Drained {
+    /// The position of blue's log under the fence.
+    pub lsn: Lsn,
+    /// What became of the events.
+    pub tally: Tally,
+    /// The events taken since the last look, verified.
+    pub verified: Verified,
+    /// What is wrong with green's gate.
+    pub green_open: Option<String>,
+    /// Blue's structure now.
+    pub structure: Structure,
+}
+
+impl Drain {
+    /// Opens the sessions and catches up, so that little is left to do under the fence.
+    pub async fn open(
+        blue: &Target,
+        green: &Target,
+        mut applier: Applier,
+        events: &[Event],
+        notices: &Notices,
+    ) -> Result<Self> {
+        let blue = blue.connect(Access::ReadWrite).await?;
+        let green = replay::pass(green).await?;
+        applier.pass().await?;
+        let verified = verify_events_after(&blue, &green, events, 0, notices).await?;
+        // What fails here fails under the fence as well: the whole of it is asked again there.
+        let verified_up_to = if verified.failed == 0 { verified.last_id } else { 0 };
+        Ok(Self { applier, blue, green, verified_up_to })
+    }
+
+    /// Applies what is left. The fence holds all writers: what is visible now is all there will ever be.
+    pub async fn run(&mut self, run: &str, events: &[Event], notices: &Notices) -> Result<Drained> {
+        let message = "SELECT pg_catalog.pg_logical_emit_message(true, 'teal', $1)::text";
+        let lsn: String = self.blue.row(message, &[&format!("fence {run}")]).await.context("marking the fence")?.get(0);
+        self.applier.pass().await?;
+        snapshot::set_sequences(&self.blue, &self.green, SEQUENCE_MARGIN).await?;
+        let verified = verify_events_after(&self.blue, &self.green, events, self.verified_up_to, notices).await?;
+        let tally = replay::read_tally(&self.blue, &self.green).await?;
+        let green_open = replay::is_closed(&self.green).await?.err();
+        let structure = read_structure(&self.blue).await?;
+        failpoint("drain.applied");
+        Ok(Drained { lsn: lsn.parse().unwrap_or(Lsn(0)), tally, verified, green_open, structure })
+    }
+}
