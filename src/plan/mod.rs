@@ -1,11 +1,15 @@
 //! The plan: what the operator asked for, read from one TOML file and checked.
 //!
-//! `file.rs` mirrors the file with spans, `check.rs` resolves references and units, `fingerprint.rs` says whether a
-//! saved plan still holds. Everything after this module works with the types below and never sees TOML.
+//! `file.rs` reads the file's sections with spans, `check.rs` resolves references and units, `excerpt.rs` shows what is
+//! wrong, `fingerprint.rs` says whether a saved plan still holds. Everything after this module works with the types below and never sees TOML.
 
 mod check;
+mod excerpt;
 mod file;
 mod fingerprint;
+mod later;
+mod secret;
+mod units;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
