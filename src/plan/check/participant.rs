@@ -49,7 +49,9 @@ fn kind(section: &mut Section<'_>) -> Option<ParticipantKind> {
         None => {
             // Without its kind nobody can say which keys are right.
             let keys: Vec<_> = section.keys().map(|key| key.get_ref().to_string()).collect();
-            keys.iter().for_each(|key| drop(section.value(key)));
+            for key in &keys {
+                section.value(key);
+            }
             None
         }
     }
