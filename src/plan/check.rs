@@ -13,8 +13,9 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::excerpt::{Problem, failure};
-use super::file::{PlanFile, Section, Text, not_one_of};
+use super::file::{PlanFile, Section, Text};
 use super::secret::Masks;
+use super::suggest::not_one_of;
 use super::{Cutover, Plan};
 use crate::error::{Context, Failure, Result};
 

@@ -64,7 +64,9 @@ fn excerpt(path: &str, text: &str, masks: &Masks, problem: &Problem, titled: boo
     let group = group
         .element(Origin::path(path).line(row).char_column(column))
         .element(Snippet::source(line.shown).line_start(line.number).annotation(annotation));
-    Renderer::plain().render(&[group])
+    // An origin of our own makes the renderer announce the snippet as from another place, with an empty `:::` line.
+    let rendered = Renderer::plain().render(&[group]);
+    rendered.lines().filter(|line| line.trim() != ":::").collect::<Vec<_>>().join("\n")
 }
 
 /// Line and column of a byte, both from 1, the column in characters.

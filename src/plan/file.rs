@@ -13,7 +13,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::excerpt::Problem;
 use super::later::{later, later_keys};
-use super::secret::shown;
+use super::secret::{has_secret, shown};
+use super::suggest::nearest;
 use super::units;
 
 /// The file that is being read, and what is wrong with it so far.
@@ -109,8 +110,7 @@ impl PlanFile<'_> {
                 None
             }
             Err(what) => {
-                let what =
-                    if super::secret::has_secret(&text.raw) { "not a value that fits here".into() } else { what };
+                let what = if has_secret(&text.raw) { "not a value that fits here".into() } else { what };
                 self.problem(Problem::new(text.span.clone(), what));
                 None
             }
@@ -288,22 +288,6 @@ impl<'s> Section<'s> {
             let place = if self.title.is_empty() { "the plan".to_owned() } else { self.title.to_owned() };
             self.file.problem(Problem::new(self.span.clone(), format!("missing key {key:?} in {place}")));
         }
-    }
-}
-
-/// The candidate that `word` was probably meant to be.
-pub(super) fn nearest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
-    let distance = |candidate: &str| strsim::osa_distance(word, candidate);
-    candidates.filter(|candidate| distance(candidate) <= 1 + word.len() / 4).min_by_key(|candidate| distance(candidate))
-}
-
-/// A value that is none of the `valid` ones, with the nearest.
-pub(super) fn not_one_of(key: &str, text: &Text, valid: &[&str]) -> Problem {
-    let list = valid.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ");
-    let problem = Problem::new(text.span.clone(), format!("{key} = {:?} is none of {list}", text.shown()));
-    match nearest(&text.value, valid.iter().copied()) {
-        Some(near) => problem.label(format!("did you mean `{near}`?")),
-        None => problem,
     }
 }
 

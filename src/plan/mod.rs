@@ -9,6 +9,7 @@ mod file;
 mod fingerprint;
 mod later;
 mod secret;
+mod suggest;
 mod units;
 
 use std::collections::BTreeMap;
@@ -177,6 +178,16 @@ pub enum Sides {
     Both(String),
     /// A source per named database, in the order of their names.
     Each(BTreeMap<String, Source>),
+}
+
+impl Sides {
+    /// The databases asked, in the order of their names.
+    pub fn names(&self) -> Vec<&str> {
+        match self {
+            Self::Both(_) => vec!["blue", "green"],
+            Self::Each(sides) => sides.keys().map(String::as_str).collect(),
+        }
+    }
 }
 
 /// One side of a check.

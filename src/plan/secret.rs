@@ -23,21 +23,20 @@ impl Masks {
         masks
     }
 
-    /// Where the text is not TOML, nobody knows where a value ends: everything after the first `=` of each line, and
-    /// lines that are neither key nor header.
+    /// Where the text is not TOML, nobody knows where a value ends: from the first line that may hold a secret to the
+    /// next header, everything after the first `=` is hidden, and whole lines that have none.
     pub(super) fn of_broken(text: &str) -> Self {
         let mut masks = Vec::new();
-        let mut start = 0;
+        let (mut start, mut secret) = (0, false);
         for line in text.split_inclusive('\n') {
             let shown = line.trim_end();
-            let from = match shown.find('=') {
-                Some(at) if !has_secret(&shown[..at]) => at + 1,
-                None if shown.starts_with('[') && !has_secret(shown) => shown.len(),
-                _ => 0,
-            };
-            let from = from + shown[from..].len() - shown[from..].trim_start().len();
-            if from < shown.len() {
-                masks.push((start + from..start + shown.len(), "***"));
+            let (key, value_at) = shown.split_once('=').map_or((shown, 0), |(key, _)| (key, key.len() + 1));
+            let header = is_header(shown);
+            secret = (secret && !header) || is_secret_key(key) || has_secret(shown);
+            if secret && !(header && !has_secret(shown)) {
+                let from = if has_secret(key) { 0 } else { value_at };
+                let from = from + shown[from..].len() - shown[from..].trim_start().len();
+                masks.extend((from < shown.len()).then_some((start + from..start + shown.len(), "***")));
             }
             start += line.len();
         }
@@ -111,8 +110,14 @@ impl Masks {
 }
 
 fn is_secret_key(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
+    let key = key.trim_matches(|c: char| "[] ".contains(c)).to_ascii_lowercase();
     SECRET_KEYS.iter().any(|word| key.contains(word)) || strsim::osa_distance(&key, "databases") <= 3
+}
+
+/// `[databases]`, `[[event]]`: what ends the section before it.
+fn is_header(line: &str) -> bool {
+    let bare = |c: char| c.is_ascii_alphanumeric() || "[]._- ".contains(c);
+    line.starts_with('[') && line.ends_with(']') && line.chars().all(bare)
 }
 
 /// Nothing but references: `${BLUE_URL}`.

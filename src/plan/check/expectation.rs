@@ -6,8 +6,9 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::super::excerpt::Problem;
-use super::super::file::{PlanFile, Section, Text, nearest, not_one_of};
+use super::super::file::{PlanFile, Section, Text};
 use super::super::secret::shown;
+use super::super::suggest::{nearest, not_one_of};
 use super::super::{Check, Expect, Sides, Source};
 use super::twice;
 
@@ -45,7 +46,7 @@ fn sides(section: &mut Section<'_>, databases: &[String]) -> Option<Sides> {
     for key in keys {
         let name = key.get_ref().as_ref();
         if !databases.iter().any(|database| database == name) {
-            section.refuse(name, String::new());
+            section.value(name);
             unknown_side(file, key, databases);
             whole = false;
             continue;
@@ -150,14 +151,4 @@ fn fits(file: &PlanFile<'_>, value: &Spanned<DeValue<'_>>, expect: Expect, sides
     };
     file.problem(Problem::new(value.span(), format!("this expect {wrong}")));
     None
-}
-
-impl Sides {
-    /// The databases asked, in the order of their names.
-    pub fn names(&self) -> Vec<&str> {
-        match self {
-            Self::Both(_) => vec!["blue", "green"],
-            Self::Each(sides) => sides.keys().map(String::as_str).collect(),
-        }
-    }
 }
