@@ -28,6 +28,6 @@ pub(super) fn later(section: &str, key: &str) -> Option<&'static Later> {
 }
 
 /// The keys of `section` that belong to later work: right spellings, for suggestions.
-pub(super) fn later_keys<'k>(section: &'k str) -> impl Iterator<Item = &'k str> {
+pub(super) fn later_keys(section: &str) -> impl Iterator<Item = &str> {
     LATER.iter().filter(move |later| later.section == section).map(|later| later.key)
 }

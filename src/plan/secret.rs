@@ -33,7 +33,7 @@ impl Masks {
             let (key, value_at) = shown.split_once('=').map_or((shown, 0), |(key, _)| (key, key.len() + 1));
             let header = is_header(shown);
             secret = (secret && !header) || is_secret_key(key) || has_secret(shown);
-            if secret && !(header && !has_secret(shown)) {
+            if secret && (!header || has_secret(shown)) {
                 let from = if has_secret(key) { 0 } else { value_at };
                 let from = from + shown[from..].len() - shown[from..].trim_start().len();
                 masks.extend((from < shown.len()).then_some((start + from..start + shown.len(), "***")));

@@ -102,3 +102,45 @@ pub(super) fn expand(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result
     out.push_str(&text[at..]);
     Ok(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_add_up() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_mins(90)));
+        for bad in ["", "5", "s", "-5s", "5 parsecs", "0s", "0h0m", "25d", "99999999999999999999h", "1.5s"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_count_in_1024() {
+        assert_eq!(size("64kB"), Ok(65_536));
+        assert_eq!(size("1 MB"), Ok(1 << 20));
+        assert_eq!(size("1GiB"), Ok(1 << 30));
+        for bad in ["", "1", "MB", "1kb", "-1MB", "99999999999TB"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn percentages_are_fractions_up_to_one() {
+        assert_eq!(percent("1%"), Ok(0.01));
+        assert_eq!(percent("0.5%"), Ok(0.005));
+        for bad in ["1", "%", "101%", "-1%", "NaN%", "inf%", "1e1%"] {
+            assert!(percent(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn references_are_expanded_once() {
+        let env = |name: &str| (name == "A").then(|| "${B}".to_owned());
+        assert_eq!(expand("x${A}y$${A}$z", &env).ok().as_deref(), Some("x${B}y${A}$z"));
+        for bad in ["${B}", "${", "${}", "${A B}"] {
+            assert!(expand(bad, &env).is_err(), "{bad}");
+        }
+    }
+}

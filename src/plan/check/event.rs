@@ -74,10 +74,8 @@ fn key(section: &mut Section<'_>) -> Option<Vec<String>> {
 fn replay(section: &mut Section<'_>) -> Option<Vec<String>> {
     let value = section.required("replay")?;
     let file = section.file;
-    let statements = match value.get_ref().is_array() {
-        true => file.list_of("replay", value)?,
-        false => vec![file.text_of("replay", value)?],
-    };
+    let statements =
+        if value.get_ref().is_array() { file.list_of("replay", value)? } else { vec![file.text_of("replay", value)?] };
     if statements.is_empty() {
         file.problem(Problem::new(value.span(), "\"replay\" holds no statement"));
         return None;

@@ -141,12 +141,13 @@ fn words(file: &PlanFile<'_>, text: &Text, sides: Option<&Sides>) -> Option<Expe
 fn fits(file: &PlanFile<'_>, value: &Spanned<DeValue<'_>>, expect: Expect, sides: &Sides) -> Option<Expect> {
     let count = sides.names().len();
     let wrong = match &expect {
-        Expect::Equal | Expect::Within(_) if count != 2 => format!("compares two sides, this check has {count}"),
         Expect::Empty if count != 1 && matches!(sides, Sides::Each(_)) => {
             format!("is about one side, this check has {count}")
         }
         Expect::In { rows_of, found_in } if rows_of == found_in => "compares a side with itself".to_owned(),
-        Expect::In { .. } if count != 2 => format!("compares two sides, this check has {count}"),
+        Expect::Equal | Expect::Within(_) | Expect::In { .. } if count != 2 => {
+            format!("compares two sides, this check has {count}")
+        }
         _ => return Some(expect),
     };
     file.problem(Problem::new(value.span(), format!("this expect {wrong}")));
