@@ -1,14 +1,178 @@
-//! From the file's mirror to the plan (being written).
+//! From the file to the plan: references, units, defaults.
 
+mod databases;
+mod event;
+mod expectation;
+mod migrations;
+mod participant;
+
+use std::cell::RefCell;
 use std::path::Path;
+use std::time::Duration;
 
-use super::Plan;
-use crate::error::{Failure, Result};
+use toml::de::DeTable;
+
+use super::excerpt::{Problem, failure};
+use super::file::{PlanFile, Section, Text};
+use super::secret::Masks;
+use super::suggest::not_one_of;
+use super::{Cutover, Plan};
+use crate::error::{Context, Failure, Result};
 
 /// Reads and checks a plan file; `env` gives the value of `${NAME}`.
 ///
-/// Fails with a usage failure whose detail is an excerpt of the file with the span underlined.
+/// Fails with a usage failure whose detail is an excerpt of the file with the span underlined, one per problem found.
+/// Neither ever shows a secret.
 pub fn read_plan(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Plan> {
-    let _ = env;
-    Err(Failure::usage(format!("{}: being written", path.display())))
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|e| Failure::usage(format!("{shown}: {e}")))?;
+    let path = std::path::absolute(path).with_context(|| shown.clone())?;
+    let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+
+    let (table, errors) = DeTable::parse_recoverable(&text);
+    if let Some(error) = errors.first() {
+        let span = error.span().unwrap_or_default();
+        let problem = Problem::new(span, format!("not TOML: {}", error.message().replace('\n', " ")));
+        return Err(failure(&shown, &text, &Masks::of_broken(&text), vec![problem]));
+    }
+    let file = PlanFile { text: &text, folder, env, problems: RefCell::default() };
+    let plan = plan(&path, Section::new(&file, "", 0..0, table.get_ref()));
+    let problems = file.problems.take();
+    match plan {
+        Some(plan) if problems.is_empty() => Ok(plan),
+        _ => Err(failure(&shown, &text, &Masks::of(&text, table.get_ref()), problems)),
+    }
+}
+
+fn plan(path: &Path, mut top: Section<'_>) -> Option<Plan> {
+    let name = top.required_text("name").and_then(|name| plan_name(&top, name));
+    let strategy = top.required_text("strategy").and_then(|strategy| {
+        let later = [("in-place", "write a blue-green plan")];
+        one_of(&top, "strategy", &strategy, &["blue-green"], &later)
+    });
+    top.required("databases");
+    let databases = top.section("databases", "[databases]").map(databases::databases);
+    let journal_dir = journal_dir(&mut top);
+    top.required("migrations");
+    let migrations = top.section("migrations", "[migrations]").and_then(migrations::migrations);
+    top.required("capture");
+    if let Some(capture) = top.section("capture", "[capture]") {
+        check_capture(capture);
+    }
+    let events = top.sections("event", "[[event]]").into_iter().map(event::event).collect();
+    let events = event::unique(&top, events);
+    let jobs = jobs(&mut top);
+    let cutover = cutover(&mut top);
+    let participants =
+        top.sections("participant", "[[participant]]").into_iter().map(participant::participant).collect();
+    let participants = participant::in_order(&top, participants);
+    let names = databases.as_ref().map(|databases| databases.names.as_slice()).unwrap_or_default();
+    let checks =
+        top.sections("check", "[[check]]").into_iter().map(|section| expectation::check(section, names)).collect();
+    let checks = expectation::unique(&top, checks);
+    top.end();
+
+    let databases = databases?;
+    strategy?;
+    Some(Plan {
+        path: path.to_path_buf(),
+        name: name?,
+        blue: databases.blue?,
+        green: databases.green?,
+        others: databases.others,
+        journal_dir: journal_dir?,
+        migrations: migrations?,
+        events: events?,
+        jobs: jobs?,
+        cutover: cutover?,
+        participants: participants?,
+        checks: checks?,
+    })
+}
+
+fn plan_name(top: &Section<'_>, name: Text) -> Option<String> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    if name.value.chars().all(fits) && name.value.len() <= 40 {
+        return Some(name.value);
+    }
+    let what = "name must be 1 to 40 lowercase letters, digits, \"-\" or \"_\": it becomes part of object names";
+    top.file.problem(Problem::new(name.span, what));
+    None
+}
+
+/// The value, if it is one of `valid`; `later` are values that are designed but not supported yet, with a reason.
+fn one_of<'v>(
+    section: &Section<'_>,
+    key: &str,
+    text: &Text,
+    valid: &[&'v str],
+    later: &[(&'v str, &str)],
+) -> Option<&'v str> {
+    if let Some(found) = valid.iter().find(|word| **word == text.value) {
+        return Some(found);
+    }
+    section.file.problem(match later.iter().find(|(word, _)| *word == text.value) {
+        Some((word, why)) => Problem::new(text.span.clone(), format!("{key} = {word:?} is not supported yet: {why}")),
+        None => not_one_of(key, text, valid),
+    });
+    None
+}
+
+fn check_capture(mut capture: Section<'_>) {
+    if let Some(writes) = capture.required_text("writes") {
+        let later = [("all", "use \"events\" and replay what must not be lost")];
+        one_of(&capture, "writes", &writes, &["events"], &later);
+    }
+    capture.end();
+}
+
+fn journal_dir(top: &mut Section<'_>) -> Option<std::path::PathBuf> {
+    let default = top.file.folder.join(".migrate");
+    let has = top.has("journal");
+    let Some(mut journal) = top.section("journal", "[journal]") else { return (!has).then_some(default) };
+    let dir = if journal.has("dir") { journal.path("dir") } else { Some(default) };
+    journal.value("dir");
+    journal.end();
+    dir
+}
+
+fn jobs(top: &mut Section<'_>) -> Option<usize> {
+    const DEFAULT: usize = 4;
+    let has = top.has("snapshot");
+    let Some(mut snapshot) = top.section("snapshot", "[snapshot]") else { return (!has).then_some(DEFAULT) };
+    let jobs = match snapshot.value("jobs") {
+        None => Some(DEFAULT),
+        Some(value) => {
+            let jobs = value.get_ref().as_integer().and_then(|number| number.to_string().parse().ok());
+            let jobs = jobs.filter(|jobs| (1..=256).contains(jobs));
+            if jobs.is_none() {
+                let what = "\"jobs\" must be a whole number from 1 to 256";
+                snapshot.file.problem(Problem::new(value.span(), what));
+            }
+            jobs
+        }
+    };
+    snapshot.end();
+    jobs
+}
+
+fn cutover(top: &mut Section<'_>) -> Option<Cutover> {
+    let default = Cutover { max_lag: 1 << 20, deadline: Duration::from_secs(5) };
+    let has = top.has("cutover");
+    let Some(mut cutover) = top.section("cutover", "[cutover]") else { return (!has).then_some(default) };
+    let max_lag = cutover.size("max_lag", default.max_lag);
+    let deadline = cutover.duration("deadline", default.deadline);
+    cutover.end();
+    Some(Cutover { max_lag: max_lag?, deadline: deadline? })
+}
+
+/// Notes every name that stands twice; `kind` is the thing named: `event`.
+fn twice<'n>(top: &Section<'_>, kind: &str, names: impl Iterator<Item = &'n Text>) {
+    let mut seen = std::collections::BTreeSet::new();
+    for name in names {
+        if !seen.insert(name.value.as_str()) {
+            let what = format!("a second {kind} named {:?}", name.shown());
+            top.file.problem(Problem::new(name.span.clone(), what));
+        }
+    }
 }

@@ -1,11 +1,16 @@
 //! The plan: what the operator asked for, read from one TOML file and checked.
 //!
-//! `file.rs` mirrors the file with spans, `check.rs` resolves references and units, `fingerprint.rs` says whether a
-//! saved plan still holds. Everything after this module works with the types below and never sees TOML.
+//! `file.rs` reads the file's sections with spans, `check.rs` resolves references and units, `excerpt.rs` shows what is
+//! wrong, `fingerprint.rs` says whether a saved plan still holds. Everything after this module works with the types below and never sees TOML.
 
 mod check;
+mod excerpt;
 mod file;
 mod fingerprint;
+mod later;
+mod secret;
+mod suggest;
+mod units;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -173,6 +178,16 @@ pub enum Sides {
     Both(String),
     /// A source per named database, in the order of their names.
     Each(BTreeMap<String, Source>),
+}
+
+impl Sides {
+    /// The databases asked, in the order of their names.
+    pub fn names(&self) -> Vec<&str> {
+        match self {
+            Self::Both(_) => vec!["blue", "green"],
+            Self::Each(sides) => sides.keys().map(String::as_str).collect(),
+        }
+    }
 }
 
 /// One side of a check.

@@ -1,0 +1,101 @@
+//! `[[participant]]`: what must switch together with the database.
+
+use std::time::Duration;
+
+use super::super::excerpt::Problem;
+use super::super::file::{Section, Text};
+use super::super::{Participant, ParticipantKind};
+use super::{one_of, twice};
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+const COMMAND_KEYS: [&str; 5] = ["prepare", "commit", "committed", "abort", "revert"];
+const FILE_KEYS: [&str; 2] = ["path", "content"];
+
+/// A participant's name and group with their spans, and the participant if all of it is right.
+pub(super) struct Read {
+    name: Option<Text>,
+    group: Option<Text>,
+    participant: Option<Participant>,
+}
+
+pub(super) fn participant(mut section: Section<'_>) -> Read {
+    let name = section.required_text("name");
+    let group = section.text("group");
+    let has_group = section.has("group");
+    let timeout = section.duration("timeout", TIMEOUT);
+    let kind = kind(&mut section);
+    section.end();
+    let participant = (|| {
+        Some(Participant {
+            name: name.clone()?.value,
+            kind: kind?,
+            timeout: timeout?,
+            group: if has_group { Some(group.clone()?.value) } else { None },
+        })
+    })();
+    Read { name, group, participant }
+}
+
+fn kind(section: &mut Section<'_>) -> Option<ParticipantKind> {
+    let later = [
+        ("pgbouncer", "switch it with a participant of kind = \"command\""),
+        ("http", "switch it with a participant of kind = \"command\""),
+    ];
+    let found =
+        section.required_text("kind").and_then(|kind| one_of(section, "kind", &kind, &["command", "file"], &later));
+    match found {
+        Some("command") => command(section),
+        Some(_) => file(section),
+        None => {
+            // Without its kind nobody can say which keys are right.
+            let keys: Vec<_> = section.keys().map(|key| key.get_ref().to_string()).collect();
+            for key in &keys {
+                section.value(key);
+            }
+            None
+        }
+    }
+}
+
+fn command(section: &mut Section<'_>) -> Option<ParticipantKind> {
+    for key in FILE_KEYS {
+        section.refuse(key, format!("{key:?} is for kind = \"file\""));
+    }
+    for key in ["commit", "committed"] {
+        section.required(key);
+    }
+    let [prepare, commit, committed, abort, revert] = COMMAND_KEYS.map(|key| section.argv(key));
+    Some(ParticipantKind::Command { prepare, commit: commit?, committed: committed?, abort, revert })
+}
+
+fn file(section: &mut Section<'_>) -> Option<ParticipantKind> {
+    for key in COMMAND_KEYS {
+        section.refuse(key, format!("{key:?} is for kind = \"command\""));
+    }
+    for key in FILE_KEYS {
+        section.required(key);
+    }
+    let path = section.path("path");
+    let content = section.path("content");
+    Some(ParticipantKind::File { path: path?, content: content? })
+}
+
+/// All participants, if all are right, no name stands twice and the members of each group stand together.
+pub(super) fn in_order(top: &Section<'_>, participants: Vec<Read>) -> Option<Vec<Participant>> {
+    twice(top, "participant", participants.iter().filter_map(|read| read.name.as_ref()));
+    let mut closed: Vec<&str> = Vec::new();
+    let mut open: Option<&str> = None;
+    for read in &participants {
+        let group = read.group.as_ref().map(|group| group.value.as_str());
+        if group != open {
+            closed.extend(open);
+        }
+        if let Some(text) = read.group.as_ref().filter(|text| closed.contains(&text.value.as_str())) {
+            let what =
+                format!("group {:?} is split: its members commit at once, so they must stand together", text.shown());
+            top.file.problem(Problem::new(text.span.clone(), what));
+        }
+        open = group;
+    }
+    participants.into_iter().map(|read| read.participant).collect()
+}

@@ -1,0 +1,798 @@
+//! Every way a plan file can be wrong, as the operator sees it, and one of each kind that is right.
+
+#![allow(clippy::unwrap_used)] // in the tests' own functions as well
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use insta::assert_snapshot;
+use proptest::prelude::*;
+use teal::error::{Failure, Kind};
+use teal::plan::{Expect, MigrationSource, ParticipantKind, Plan, When, read_plan};
+
+const SMALL: &str = include_str!("fixtures/plan/small.toml");
+const EVENT: &str = r#"[[event]]
+name = "gone"
+table = "t"
+ends = "true"
+replay = "DELETE FROM t WHERE id = :id"
+verify = "SELECT 1 FROM t WHERE id = :id"
+"#;
+
+fn env(name: &str) -> Option<String> {
+    match name {
+        "BLUE_URL" => Some("postgres://app:fromEnv@blue/oauth".to_owned()),
+        "GREEN_URL" => Some("postgres://app:fromEnv@green/oauth".to_owned()),
+        "AUTHZ_URL" => Some("postgres://app:fromEnv@authz/policies".to_owned()),
+        _ => None,
+    }
+}
+
+fn read(text: &str) -> (tempfile::TempDir, Result<Plan, Failure>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plan.toml");
+    std::fs::write(&path, text).unwrap();
+    let plan = read_plan(&path, &env);
+    (folder, plan)
+}
+
+/// Message and excerpt of a plan that is refused; never a secret in them.
+fn refused(text: &str) -> String {
+    let (folder, plan) = read(text);
+    let failure = plan.unwrap_err();
+    assert_eq!(failure.kind, Kind::Usage);
+    let shown = format!("{}\n{}", failure.what, failure.detail.as_deref().unwrap_or_default());
+    for secret in ["s3cret", "fromEnv", "hunter2"] {
+        assert!(!format!("{failure:?}{shown}").contains(secret), "shows {secret}: {shown}");
+    }
+    shown.replace(&format!("{}/", folder.path().display()), "")
+}
+
+fn add(sections: &str) -> String {
+    format!("{SMALL}\n{sections}\n")
+}
+
+fn check(lines: &str) -> String {
+    add(&format!("[[check]]\nname = \"c\"\n{lines}"))
+}
+
+fn member(name: u8, group: &str) -> String {
+    format!("[[participant]]\nname = \"{name}\"\ngroup = \"{group}\"\nkind = \"file\"\npath = \"a\"\ncontent = \"b\"\n")
+}
+
+fn full() -> Plan {
+    read_plan(Path::new("tests/fixtures/plan/full.toml"), &env).unwrap()
+}
+
+#[test]
+fn the_whole_plan_is_read() {
+    let plan = full();
+    let folder = std::path::absolute("tests/fixtures/plan").unwrap();
+    assert_eq!(plan.name, "oauth-2x");
+    assert_eq!(plan.green.address(), "app@green:5432/oauth");
+    assert_eq!(plan.others.keys().collect::<Vec<_>>(), ["authz"]);
+    assert_eq!(plan.journal_dir, folder.join(".migrate"));
+    assert_eq!(plan.migrations.source, MigrationSource::Folder(folder.join("../migrations/oauth/2x")));
+    assert_eq!(plan.events.len(), 2);
+    assert_eq!(plan.events[0].key, Some(vec!["signature".to_owned()]));
+    assert_eq!(plan.events[1].when, When::Begins("granted".to_owned()));
+    assert_eq!(plan.events[1].replay.len(), 2);
+    let ParticipantKind::File { path, content } = &plan.participants[1].kind else { panic!("a file") };
+    assert_eq!((path, content), (&PathBuf::from("/etc/authz/database.toml"), &folder.join("authz.green.toml")));
+    assert_eq!(plan.checks[0].expect, Expect::Within(0.01));
+    assert_eq!(plan.checks[1].expect, Expect::In { rows_of: "authz".into(), found_in: "green".into() });
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let (folder, plan) = read(&add("[[participant]]\nname = \"f\"\nkind = \"file\"\npath = \"a\"\ncontent = \"b\""));
+    let plan = plan.unwrap();
+    assert_eq!(plan.journal_dir, folder.path().join(".migrate"));
+    assert_eq!(plan.migrations.lock_timeout, Duration::from_millis(500));
+    assert_eq!((plan.jobs, plan.cutover.max_lag), (4, 1 << 20));
+    assert_eq!(plan.cutover.deadline, Duration::from_secs(5));
+    assert_eq!(plan.participants[0].timeout, Duration::from_secs(10));
+}
+
+#[test]
+fn a_doubled_dollar_is_a_plain_one() {
+    let (folder, plan) = read(&SMALL.replace("\"migrations\"", "\"a$${GREEN_URL}$b\""));
+    assert_eq!(plan.unwrap().migrations.source, MigrationSource::Folder(folder.path().join("a${GREEN_URL}$b")));
+}
+
+#[test]
+fn gates_and_passwords_are_in_no_fingerprint() {
+    let text = add("[cutover]\ndeadline = \"9s\"\n[snapshot]\njobs = 2").replace("s3cret", "other");
+    let (_folder, changed) = read(&text);
+    let (_other, small) = read(SMALL);
+    assert_eq!(changed.unwrap().fingerprint(), small.unwrap().fingerprint());
+}
+
+#[test]
+fn all_that_decides_the_effect_is_in_the_fingerprint() {
+    let text = include_str!("fixtures/plan/full.toml");
+    let fingerprint = read(text).1.unwrap().fingerprint();
+    for (from, to) in [
+        ("oauth-2x", "oauth-3x"),
+        ("ends = \"active\"", "begins = \"active\""),
+        ("key = [\"signature\"]", ""),
+        ("AND active\"", "\""),
+        ("SET used = true", "SET used = false"),
+        ("oauth/2x", "oauth/3x"),
+        ("VALUES (:version)", "VALUES (:name)"),
+        ("\"-sfn\", \"hydra-v1.sock\"", "\"-sfn\""),
+        ("authz.green.toml", "authz.toml"),
+        ("1%", "2%"),
+        ("authz in green", "green in authz"),
+        ("\"${AUTHZ_URL}\"", "\"postgres://app@elsewhere/policies\""),
+    ] {
+        assert!(text.contains(from), "{from}");
+        assert_ne!(read(&text.replacen(from, to, 1)).1.unwrap().fingerprint(), fingerprint, "{from} → {to}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_usage_failure() {
+    let failure = read_plan(Path::new("tests/fixtures/plan/none.toml"), &env).unwrap_err();
+    assert_eq!(failure.what, "tests/fixtures/plan/none.toml: No such file or directory (os error 2)");
+}
+
+#[test]
+fn a_secret_of_several_lines_is_masked() {
+    let shown = refused(
+        &SMALL.replace("\"postgres://app:s3cret@blue.example/oauth\"", "\"\"\"\nhost=h\npassword=s3cret\"\"\""),
+    );
+    assert!(shown.contains("\"***\""), "{shown}");
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_text_never_panics(text in "\\PC*") {
+        let _ = read(&text);
+    }
+
+    #[test]
+    fn a_plan_cut_and_pasted_anywhere_never_panics_nor_shows_a_secret(at in 0..SMALL.len(), insert in "[\\[\\]{}=\"'#\n$é,. a-c]{0,6}") {
+        let text = format!("{}{insert}{}", &SMALL[..at], &SMALL[at..]);
+        if let (_folder, Err(failure)) = read(&text) {
+            prop_assert!(!format!("{failure:?}").contains("s3cret"), "{failure:?}");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_key_names_the_nearest() {
+    assert_snapshot!(refused(&SMALL.replace("green =", "gren =")), @r#"
+    plan.toml:6:1: unknown key "gren" in [databases]
+     --> plan.toml:6:1
+      |
+    6 | gren = "${GREEN_URL}"
+      | ^^^^ did you mean `green`?
+    "#);
+}
+
+#[test]
+fn an_unknown_section_names_the_nearest() {
+    assert_snapshot!(refused(&add("[snapshto]\njobs = 2")), @r#"
+    plan.toml:14:2: unknown key "snapshto"
+      --> plan.toml:14:2
+       |
+    14 | [snapshto]
+       |  ^^^^^^^^ did you mean `snapshot`?
+    "#);
+}
+
+#[test]
+fn a_key_that_nothing_resembles_is_unknown() {
+    assert_snapshot!(refused(&add("[cutover]\nfrobnicate = 1")), @r#"
+    plan.toml:15:1: unknown key "frobnicate" in [cutover]
+      --> plan.toml:15:1
+       |
+    15 | frobnicate = 1
+       | ^^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn all_problems_are_shown_in_one_go() {
+    assert_snapshot!(refused(&SMALL.replace("small", "Small!").replace("\"events\"", "7")), @r#"
+    plan.toml:1:8: name must be 1 to 40 lowercase letters, digits, "-" or "_": it becomes part of object names (and 1 more)
+     --> plan.toml:1:8
+      |
+    1 | name = "Small!"
+      |        ^^^^^^^^
+
+    error: "writes" must be a string, not an integer
+      --> plan.toml:12:10
+       |
+    12 | writes = 7
+       |          ^
+    "#);
+}
+
+#[test]
+fn a_missing_key_points_at_its_section() {
+    assert_snapshot!(refused(&SMALL.replace("writes = \"events\"", "")), @r#"
+    plan.toml:11:1: missing key "writes" in [capture]
+      --> plan.toml:11:1
+       |
+    11 | [capture]
+       | ^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn a_missing_section_is_named() {
+    assert_snapshot!(refused(&SMALL.replace("[capture]\nwrites = \"events\"\n", "")), @r#"
+    plan.toml:1:1: missing key "capture" in the plan
+     --> plan.toml:1:1
+      |
+    1 | name = "small"
+      | ^
+    "#);
+}
+
+#[test]
+fn text_that_is_not_toml_is_shown() {
+    assert_snapshot!(refused(&SMALL.replace("strategy =", "strategy ==")), @r#"
+    plan.toml:2:11: not TOML: extra `=`, expected nothing
+     --> plan.toml:2:11
+      |
+    2 | strategy == "blue-green"
+      |           ^
+    "#);
+}
+
+#[test]
+fn a_broken_line_hides_its_secret() {
+    assert_snapshot!(refused(&SMALL.replace("/oauth\"", "/oauth")), @r#"
+    plan.toml:5:49: not TOML: invalid basic string, expected `"`
+     --> plan.toml:5:49
+      |
+    5 | blue = ***
+      |           ^
+    "#);
+}
+
+#[test]
+fn a_bad_url_is_masked() {
+    assert_snapshot!(refused(&SMALL.replace("blue.example/", "blue.example:port/")), @r#"
+    plan.toml:5:8: blue: not a connection URL: invalid connection string
+     --> plan.toml:5:8
+      |
+    5 | blue = "***"
+      |        ^^^^^
+    "#);
+}
+
+#[test]
+fn a_database_of_the_wrong_type_is_masked() {
+    assert_snapshot!(refused(&SMALL.replace("\"${GREEN_URL}\"", "[\"hunter2 s3cret\"]")), @r#"
+    plan.toml:6:9: "green" must be a string, not an array
+     --> plan.toml:6:9
+      |
+    6 | green = ["***"]
+      |         ^^^^^^^
+    "#);
+}
+
+#[test]
+fn a_secret_before_the_span_is_masked() {
+    assert_snapshot!(refused(&SMALL.replace("[databases]\n", "").replace("blue = ", "databases.blue = ").replace("green = \"${GREEN_URL}\"", "databases.green = \"${NO_URL}\" # was s3cret")), @r#"
+    plan.toml:5:20: the environment variable NO_URL is not set
+     --> plan.toml:5:20
+      |
+    5 | databases.green = "${NO_URL}" # ***
+      |                    ^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn an_inline_table_keeps_the_column() {
+    assert_snapshot!(refused(&SMALL.replace("[databases]\n", "databases = {").replace("oauth\"\n", "oauth\", ").replace("green = \"${GREEN_URL}\"", "grene = \"${GREEN_URL}\" }")), @r#"
+    plan.toml:4:65: unknown key "grene" in [databases]
+     --> plan.toml:4:65
+      |
+    4 | databases = {blue = "***", grene = "${GREEN_URL}" }
+      |                            ^^^^^ did you mean `green`?
+    "#);
+}
+
+#[test]
+fn an_unset_variable_is_named() {
+    assert_snapshot!(refused(&SMALL.replace("GREEN_URL", "NO_URL")), @r#"
+    plan.toml:6:10: the environment variable NO_URL is not set
+     --> plan.toml:6:10
+      |
+    6 | green = "${NO_URL}"
+      |          ^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn an_unset_variable_in_a_text_is_underlined() {
+    assert_snapshot!(refused(&SMALL.replace("\"migrations\"", "\"files/${NO_SUCH}/up\"")), @r#"
+    plan.toml:9:17: the environment variable NO_SUCH is not set
+     --> plan.toml:9:17
+      |
+    9 | source = "files/${NO_SUCH}/up"
+      |                 ^^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn a_variable_s_value_is_never_shown() {
+    assert_snapshot!(refused(&SMALL.replace("\"blue-green\"", "\"${GREEN_URL}\"")), @r#"
+    plan.toml:2:12: strategy = "${GREEN_URL}" is none of "blue-green"
+     --> plan.toml:2:12
+      |
+    2 | strategy = "${GREEN_URL}"
+      |            ^^^^^^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn one_url_under_two_names_is_refused() {
+    assert_snapshot!(refused(&SMALL.replace("postgres://app:s3cret@blue.example/oauth", "${GREEN_URL}")), @r#"
+    plan.toml:6:9: green has the same URL as blue
+     --> plan.toml:6:9
+      |
+    6 | green = "${GREEN_URL}"
+      |         ^^^^^^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn a_migrator_s_variables_are_masked() {
+    assert_snapshot!(refused(&SMALL.replace("source = \"migrations\"", "command = [\"up\"]\nenv = { A = \"s3cret\", B = 5 }")), @r#"
+    plan.toml:10:27: "B" must be a string, not an integer
+      --> plan.toml:10:27
+       |
+    10 | env = { A = "***", B = "***" }
+       |                        ^^^^^
+    "#);
+}
+
+#[test]
+fn a_url_in_a_program_is_masked() {
+    assert_snapshot!(refused(&SMALL.replace("source = \"migrations\"", "command = \"psql postgres://a:s3cret@h/d\"")), @r#"
+    plan.toml:9:11: "command" must be a list: programs are lists, never a shell string
+     --> plan.toml:9:11
+      |
+    9 | command = "***"
+      |           ^^^^^ write ["program", "argument", …]
+    "#);
+}
+
+#[test]
+fn a_shell_string_is_no_program() {
+    assert_snapshot!(refused(&SMALL.replace("source = \"migrations\"", "command = \"hydra migrate\"")), @r#"
+    plan.toml:9:11: "command" must be a list: programs are lists, never a shell string
+     --> plan.toml:9:11
+      |
+    9 | command = "hydra migrate"
+      |           ^^^^^^^^^^^^^^^ write ["program", "argument", …]
+    "#);
+}
+
+#[test]
+fn a_folder_and_a_migrator_exclude_each_other() {
+    assert_snapshot!(refused(&SMALL.replace("[capture]", "command = [\"up\"]\n\n[capture]")), @r#"
+    plan.toml:11:1: "source" and "command" exclude each other
+      --> plan.toml:11:1
+       |
+    11 | command = ["up"]
+       | ^^^^^^^
+    "#);
+}
+
+#[test]
+fn migrations_need_a_source() {
+    assert_snapshot!(refused(&SMALL.replace("source = \"migrations\"", "")), @r#"
+    plan.toml:8:1: [migrations] needs either "source" (a folder) or "command" (a program)
+     --> plan.toml:8:1
+      |
+    8 | [migrations]
+      | ^^^^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn a_folder_takes_no_variables() {
+    assert_snapshot!(refused(&SMALL.replace("[capture]", "env = {}\n\n[capture]")), @r#"
+    plan.toml:11:1: "env" is for "command": files are run by Teal itself
+      --> plan.toml:11:1
+       |
+    11 | env = {}
+       | ^^^
+    "#);
+}
+
+#[test]
+fn later_sections_are_not_supported_yet() {
+    assert_snapshot!(refused(&add("[[cleanup]]\nname = \"x\"\n[[table]]\n[[lever]]\n[monitor]\n[[metric]]\n[[accept]]\n[cutover]\nwindow = \"02:00-04:00 UTC\"\none_way = \"no\"")), @r#"
+    plan.toml:14:3: "cleanup" is not supported yet: rows that violate a constraint must be cleaned by hand before (and 7 more)
+      --> plan.toml:14:3
+       |
+    14 | [[cleanup]]
+       |   ^^^^^^^
+
+    error: "table" is not supported yet: only events travel to green, so no table needs a route
+      --> plan.toml:16:3
+       |
+    16 | [[table]]
+       |   ^^^^^
+
+    error: "lever" is not supported yet: what is turned before the window must be turned by hand
+      --> plan.toml:17:3
+       |
+    17 | [[lever]]
+       |   ^^^^^
+
+    error: "monitor" is not supported yet: watch the application's metrics yourself after the cutover
+      --> plan.toml:18:2
+       |
+    18 | [monitor]
+       |  ^^^^^^^
+
+    error: "metric" is not supported yet: watch the application's metrics yourself after the cutover
+      --> plan.toml:19:3
+       |
+    19 | [[metric]]
+       |   ^^^^^^
+
+    error: "accept" is not supported yet: a blocker must be removed, it can't be accepted
+      --> plan.toml:20:3
+       |
+    20 | [[accept]]
+       |   ^^^^^^
+
+    error: "window" in [cutover] is not supported yet: run `migrate cutover` when it may happen
+      --> plan.toml:22:1
+       |
+    22 | window = "02:00-04:00 UTC"
+       | ^^^^^^
+
+    error: "one_way" in [cutover] is not supported yet: there is no rollback after decide anyway
+      --> plan.toml:23:1
+       |
+    23 | one_way = "no"
+       | ^^^^^^^
+    "#);
+}
+
+#[test]
+fn later_values_are_not_supported_yet() {
+    assert_snapshot!(refused(&add("[[participant]]\nname = \"pooler\"\nkind = \"pgbouncer\"\nadmin = \"${GREEN_URL}\"\n[[participant]]\nname = \"w\"\nkind = \"http\"").replace("blue-green", "in-place").replace("\"events\"", "\"all\"").replace("[capture]", "layout = \"auto\"\n[capture]")), @r#"
+    plan.toml:2:12: strategy = "in-place" is not supported yet: write a blue-green plan (and 4 more)
+     --> plan.toml:2:12
+      |
+    2 | strategy = "in-place"
+      |            ^^^^^^^^^^
+
+    error: layout = "auto" is not supported yet: only plain SQL files in one folder are read
+      --> plan.toml:11:10
+       |
+    11 | layout = "auto"
+       |          ^^^^^^
+
+    error: writes = "all" is not supported yet: use "events" and replay what must not be lost
+      --> plan.toml:13:10
+       |
+    13 | writes = "all"
+       |          ^^^^^
+
+    error: kind = "pgbouncer" is not supported yet: switch it with a participant of kind = "command"
+      --> plan.toml:17:8
+       |
+    17 | kind = "pgbouncer"
+       |        ^^^^^^^^^^^
+
+    error: kind = "http" is not supported yet: switch it with a participant of kind = "command"
+      --> plan.toml:21:8
+       |
+    21 | kind = "http"
+       |        ^^^^^^
+    "#);
+}
+
+#[test]
+fn an_unknown_value_lists_the_valid_ones() {
+    assert_snapshot!(refused(&add("[[participant]]\nname = \"pooler\"\nkind = \"comand\"")), @r#"
+    plan.toml:16:8: kind = "comand" is none of "command", "file"
+      --> plan.toml:16:8
+       |
+    16 | kind = "comand"
+       |        ^^^^^^^^ did you mean `command`?
+    "#);
+}
+
+#[test]
+fn a_duration_needs_a_unit() {
+    assert_snapshot!(refused(&add("[cutover]\ndeadline = \"5\"")), @r#"
+    plan.toml:15:12: "5" is no duration: write it like "500ms", "5s", "10m" or "1h30m"
+      --> plan.toml:15:12
+       |
+    15 | deadline = "5"
+       |            ^^^
+    "#);
+}
+
+#[test]
+fn a_deadline_of_zero_is_refused() {
+    assert_snapshot!(refused(&add("[cutover]\ndeadline = \"0s\"")), @r#"
+    plan.toml:15:12: a duration here must be longer than 0
+      --> plan.toml:15:12
+       |
+    15 | deadline = "0s"
+       |            ^^^^
+    "#);
+}
+
+#[test]
+fn a_size_needs_a_unit() {
+    assert_snapshot!(refused(&add("[cutover]\nmax_lag = \"1Mb\"")), @r#"
+    plan.toml:15:11: "1Mb" is no size: write it like "64kB", "1MB" or "1GB"
+      --> plan.toml:15:11
+       |
+    15 | max_lag = "1Mb"
+       |           ^^^^^
+    "#);
+}
+
+#[test]
+fn jobs_are_at_least_one() {
+    assert_snapshot!(refused(&add("[snapshot]\njobs = 0")), @r#"
+    plan.toml:15:8: "jobs" must be a whole number from 1 to 256
+      --> plan.toml:15:8
+       |
+    15 | jobs = 0
+       |        ^
+    "#);
+}
+
+#[test]
+fn an_event_either_ends_or_begins() {
+    assert_snapshot!(refused(&add("[[event]]\nname = \"e\"\ntable = \"t\"\nends = \"a\"\nbegins = \"b\"\nreplay = []\nverify = \"SELECT 1\"")), @r#"
+    plan.toml:18:1: "ends" and "begins" exclude each other (and 1 more)
+      --> plan.toml:18:1
+       |
+    18 | begins = "b"
+       | ^^^^^^
+
+    error: "replay" holds no statement
+      --> plan.toml:19:10
+       |
+    19 | replay = []
+       |          ^^
+    "#);
+}
+
+#[test]
+fn an_event_has_all_its_parts() {
+    assert_snapshot!(refused(&add("[[event]]\nname = \" \"")), @r#"
+    plan.toml:14:1: [[event]] needs either "ends" or "begins": the condition whose change is the event (and 4 more)
+      --> plan.toml:14:1
+       |
+    14 | [[event]]
+       | ^^^^^^^^^
+
+    error: missing key "table" in [[event]]
+      --> plan.toml:14:1
+       |
+    14 | [[event]]
+       | ^^^^^^^^^
+
+    error: missing key "replay" in [[event]]
+      --> plan.toml:14:1
+       |
+    14 | [[event]]
+       | ^^^^^^^^^
+
+    error: missing key "verify" in [[event]]
+      --> plan.toml:14:1
+       |
+    14 | [[event]]
+       | ^^^^^^^^^
+
+    error: "name" must not be empty
+      --> plan.toml:15:8
+       |
+    15 | name = " "
+       |        ^^^
+    "#);
+}
+
+#[test]
+fn two_events_of_one_name_are_refused() {
+    assert_snapshot!(refused(&add(&format!("{EVENT}\n{EVENT}"))), @r#"
+    plan.toml:22:8: a second event named "gone"
+      --> plan.toml:22:8
+       |
+    22 | name = "gone"
+       |        ^^^^^^
+    "#);
+}
+
+#[test]
+fn a_file_participant_takes_no_programs() {
+    assert_snapshot!(refused(&add("[[participant]]\nname = \"f\"\nkind = \"file\"\npath = \"a\"\ncommit = [\"x\"]")), @r#"
+    plan.toml:14:1: missing key "content" in [[participant]] (and 1 more)
+      --> plan.toml:14:1
+       |
+    14 | [[participant]]
+       | ^^^^^^^^^^^^^^^
+
+    error: "commit" is for kind = "command"
+      --> plan.toml:18:1
+       |
+    18 | commit = ["x"]
+       | ^^^^^^
+    "#);
+}
+
+#[test]
+fn a_command_participant_needs_commit_and_committed() {
+    assert_snapshot!(refused(&add("[[participant]]\nname = \"c\"\nkind = \"command\"\nprepare = []")), @r#"
+    plan.toml:14:1: missing key "commit" in [[participant]] (and 2 more)
+      --> plan.toml:14:1
+       |
+    14 | [[participant]]
+       | ^^^^^^^^^^^^^^^
+
+    error: missing key "committed" in [[participant]]
+      --> plan.toml:14:1
+       |
+    14 | [[participant]]
+       | ^^^^^^^^^^^^^^^
+
+    error: "prepare" names no program
+      --> plan.toml:17:11
+       |
+    17 | prepare = []
+       |           ^^
+    "#);
+}
+
+#[test]
+fn members_of_a_group_stand_together() {
+    assert_snapshot!(refused(&add(&[member(1, "together"), member(2, "alone"), member(3, "together")].concat())), @r#"
+    plan.toml:28:9: group "together" is split: its members commit at once, so they must stand together
+      --> plan.toml:28:9
+       |
+    28 | group = "together"
+       |         ^^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn a_side_is_a_database() {
+    assert_snapshot!(refused(&check("gren = \"SELECT 1\"\nblue = \"SELECT 1\"\nexpect = \"equal\"")), @r#"
+    plan.toml:16:1: "gren" in [[check]] is neither a key nor a name in [databases]
+      --> plan.toml:16:1
+       |
+    16 | gren = "SELECT 1"
+       | ^^^^ did you mean `green`?
+    "#);
+}
+
+#[test]
+fn sql_and_sides_exclude_each_other() {
+    assert_snapshot!(refused(&check("sql = \"SELECT 1\"\nblue = \"SELECT 1\"\nexpect = \"equal\"")), @r#"
+    plan.toml:16:1: "sql" is for both sides: name either it or the sides
+      --> plan.toml:16:1
+       |
+    16 | sql = "SELECT 1"
+       | ^^^
+    "#);
+}
+
+#[test]
+fn a_check_needs_a_side() {
+    assert_snapshot!(refused(&check("expect = \"equal\"")), @r#"
+    plan.toml:14:1: [[check]] needs "sql" (for both sides) or a side per database
+      --> plan.toml:14:1
+       |
+    14 | [[check]]
+       | ^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn equal_needs_two_sides() {
+    assert_snapshot!(refused(&check("blue = \"SELECT 1\"\nexpect = \"equal\"")), @r#"
+    plan.toml:17:10: this expect compares two sides, this check has 1
+      --> plan.toml:17:10
+       |
+    17 | expect = "equal"
+       |          ^^^^^^^
+    "#);
+}
+
+#[test]
+fn empty_needs_one_side() {
+    assert_snapshot!(refused(&check("blue = \"SELECT 1\"\ngreen = \"SELECT 1\"\nexpect = \"empty\"")), @r#"
+    plan.toml:18:10: this expect is about one side, this check has 2
+      --> plan.toml:18:10
+       |
+    18 | expect = "empty"
+       |          ^^^^^^^
+    "#);
+}
+
+#[test]
+fn in_names_sides_of_the_check() {
+    assert_snapshot!(refused(&check("sql = \"SELECT 1\"\nexpect = \"blue in gren\"")), @r#"
+    plan.toml:17:10: expect = "blue in gren" names a side that this check does not have
+      --> plan.toml:17:10
+       |
+    17 | expect = "blue in gren"
+       |          ^^^^^^^^^^^^^^ did you mean `green`?
+    "#);
+}
+
+#[test]
+fn a_side_is_not_compared_with_itself() {
+    assert_snapshot!(refused(&check("sql = \"SELECT 1\"\nexpect = \"blue in blue\"")), @r#"
+    plan.toml:17:10: this expect compares a side with itself
+      --> plan.toml:17:10
+       |
+    17 | expect = "blue in blue"
+       |          ^^^^^^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn an_unknown_expectation_lists_the_valid_ones() {
+    assert_snapshot!(refused(&check("sql = \"SELECT 1\"\nexpect = \"equals\"")), @r#"
+    plan.toml:17:10: expect = "equals" is none of "equal", "empty", "A in B", "{ within = \"1%\" }"
+      --> plan.toml:17:10
+       |
+    17 | expect = "equals"
+       |          ^^^^^^^^ did you mean `equal`?
+    "#);
+}
+
+#[test]
+fn within_is_a_percentage() {
+    assert_snapshot!(refused(&check("sql = \"SELECT 1\"\nexpect = { within = \"1\" }")), @r#"
+    plan.toml:17:21: "1" is no percentage from 0% to 100%: write it like "1%" or "0.5%"
+      --> plan.toml:17:21
+       |
+    17 | expect = { within = "1" }
+       |                     ^^^
+    "#);
+}
+
+#[test]
+fn a_database_is_not_named_like_a_key_of_a_check() {
+    assert_snapshot!(refused(&SMALL.replace("[migrations]", "sql = \"postgres://a:s3cret@h/d\"\n[migrations]")), @r#"
+    plan.toml:8:1: "sql" can't name a database: lowercase letters, digits, "-" and "_", none of name, sql, expect
+     --> plan.toml:8:1
+      |
+    8 | sql = "***"
+      | ^^^
+    "#);
+}
+
+#[test]
+fn sslmode_require_is_refused_with_its_way_out() {
+    assert_snapshot!(refused(&SMALL.replace("example/oauth", "example/oauth?sslmode=require")), @r#"
+    plan.toml:5:8: blue: sslmode=require is not supported yet
+     --> plan.toml:5:8
+      |
+    5 | blue = "***"
+      |        ^^^^^ use sslmode=prefer or disable over a trusted network or a tunnel
+    "#);
+}
+
+#[test]
+fn a_broken_section_of_databases_hides_all_values() {
+    assert_snapshot!(refused(&SMALL.replace("\"${GREEN_URL}\"", "\"hunter2")), @r#"
+    plan.toml:6:17: not TOML: invalid basic string, expected `"`
+     --> plan.toml:6:17
+      |
+    6 | green = ***
+      |            ^
+    "#);
+}
