@@ -1,5 +1,7 @@
 //! The demo's traffic, its ledger and its audit, on real servers: what the demo says of Teal is worth as much as these.
 
+#![allow(clippy::unwrap_used)] // clippy.toml's allowance ends at functions marked #[test]
+
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,7 +80,7 @@ impl Demo {
 }
 
 async fn wait_for(fact: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while !holds().await {
         assert!(Instant::now() < deadline, "waited in vain: {fact}");
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -164,15 +166,12 @@ async fn the_audit_finds_every_lost_revocation_and_the_plan_s_events_leave_none(
     assert_eq!(ledger.audit(&green).await.unwrap().revocations_lost, []);
     assert_plan_checks_hold(&demo, &green).await;
 
-    let token = ledger.revocations().iter().find(|r| r.kind == Kind::AccessToken && is_on(&audit, r)).unwrap();
+    // A token whose row is still there: it was revoked itself, not deleted with its session.
+    let revoked = keys(&green, "SELECT signature FROM oauth_access_token WHERE state = 'revoked'").await;
+    let token = audit.revocations_lost.iter().find(|lost| revoked.contains(&lost.key)).unwrap();
     let restored = "UPDATE oauth_access_token SET state = 'active', revoked_at = NULL WHERE signature = $1";
     assert_eq!(green.execute(restored, &[&token.key]).await.unwrap(), 1, "the token is on green");
     assert_eq!(ledger.audit(&green).await.unwrap().revocations_lost, std::slice::from_ref(token));
-}
-
-/// Whether a token that was lost before the replay is one that the replay revoked, not one that went with its session.
-fn is_on(audit: &teal::demo::Audit, token: &Revocation) -> bool {
-    audit.revocations_lost.contains(token)
 }
 
 /// The plan's checks that ask for equality, and the empty ones.
@@ -200,12 +199,11 @@ async fn assert_plan_checks_hold(demo: &Demo, green: &Db) {
 /// What the fence does to clients: every write of the traffic is refused.
 const FENCE: &str = "
     CREATE FUNCTION deny() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'moved' USING ERRCODE = '25006'; END $$;
-    CREATE TRIGGER deny BEFORE INSERT ON login_session EXECUTE FUNCTION deny();
-    CREATE TRIGGER deny BEFORE UPDATE ON authorization_code EXECUTE FUNCTION deny();
-    CREATE TRIGGER deny BEFORE UPDATE ON refresh_token EXECUTE FUNCTION deny();
-    CREATE TRIGGER deny BEFORE UPDATE ON access_token EXECUTE FUNCTION deny();
-    CREATE TRIGGER deny BEFORE UPDATE ON consent EXECUTE FUNCTION deny();
-    CREATE TRIGGER deny BEFORE DELETE ON login_session EXECUTE FUNCTION deny();";
+    CREATE TRIGGER deny BEFORE INSERT OR UPDATE OR DELETE ON login_session EXECUTE FUNCTION deny();
+    CREATE TRIGGER deny BEFORE INSERT OR UPDATE OR DELETE ON consent EXECUTE FUNCTION deny();
+    CREATE TRIGGER deny BEFORE INSERT OR UPDATE OR DELETE ON authorization_code EXECUTE FUNCTION deny();
+    CREATE TRIGGER deny BEFORE INSERT OR UPDATE OR DELETE ON access_token EXECUTE FUNCTION deny();
+    CREATE TRIGGER deny BEFORE INSERT OR UPDATE OR DELETE ON refresh_token EXECUTE FUNCTION deny();";
 
 #[tokio::test]
 async fn clients_refused_by_a_fence_follow_their_configuration_to_green() {
@@ -231,7 +229,7 @@ async fn clients_refused_by_a_fence_follow_their_configuration_to_green() {
     let longest = ledger.pauses().map(|pause| pause.lasted).max().unwrap();
     assert_eq!(u128::from(audit.longest_pause_ms), longest.as_millis());
     assert_eq!(audit.errors.keys().collect::<Vec<_>>(), ["25006"]);
-    assert_eq!((audit.in_doubt, audit.green_writes_lost), (0, 0));
+    assert_eq!((audit.in_doubt, audit.given_up, audit.green_writes_lost), (0, 0, 0));
     assert!(audit.writes_on_green > 0);
     assert!(audit.revocations_lost.iter().all(|lost| lost.side == Side::Blue), "what green ended stays ended");
 }

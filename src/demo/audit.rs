@@ -35,6 +35,8 @@ pub struct Audit {
     pub longest_write_ms: u64,
     /// Writes whose session was lost before the answer: in none of the numbers above.
     pub in_doubt: u64,
+    /// Writes never acknowledged: refused for good, or the traffic stopped before they passed.
+    pub given_up: u64,
     /// Attempts that failed, by SQLSTATE or a word of ours.
     pub errors: BTreeMap<String, u64>,
 }
@@ -49,6 +51,7 @@ impl Ledger {
             longest_pause_ms: millis(self.counts.longest_pause.as_ref().map_or(Duration::ZERO, |pause| pause.lasted)),
             longest_write_ms: millis(self.longest_write),
             in_doubt: self.counts.in_doubt,
+            given_up: self.counts.given_up,
             errors: self.counts.errors.clone(),
             ..Audit::default()
         };

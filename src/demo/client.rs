@@ -46,6 +46,8 @@ pub(super) struct Trouble {
     pub kind: String,
     /// The session was lost before the answer: nobody knows whether it was done.
     pub in_doubt: bool,
+    /// The request itself is wrong (SQLSTATE classes 22 and 23): trying again can't help.
+    pub hopeless: bool,
 }
 
 impl Client {
@@ -116,14 +118,16 @@ impl Client {
         if e.is_lost() {
             self.session = None;
         }
-        Trouble { kind: kind(e), in_doubt: e.is_lost() }
+        let kind = kind(e);
+        let hopeless = kind.starts_with("22") || kind.starts_with("23");
+        Trouble { kind, in_doubt: e.is_lost(), hopeless }
     }
 
     /// No answer in time: the session is given up.
     fn silent(&mut self) -> Trouble {
         self.forget_stamp();
         self.session = None;
-        Trouble { kind: "no answer".to_owned(), in_doubt: true }
+        Trouble { in_doubt: true, ..Trouble::new("no answer") }
     }
 
     fn forget_stamp(&mut self) {
@@ -135,13 +139,13 @@ impl Client {
 
 impl Trouble {
     fn new(kind: impl Into<String>) -> Self {
-        Self { kind: kind.into(), in_doubt: false }
+        Self { kind: kind.into(), in_doubt: false, hopeless: false }
     }
 
     /// The statement was carried out, but what it answered is not what its dialect says: never acknowledged.
     fn unreadable(e: &Failure) -> Self {
         tracing::warn!(error = %e, "a client can't read its answer");
-        Self { kind: "unreadable answer".to_owned(), in_doubt: true }
+        Self { in_doubt: true, hopeless: true, ..Self::new("unreadable answer") }
     }
 }
 

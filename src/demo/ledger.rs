@@ -110,6 +110,8 @@ pub struct LedgerSnapshot {
     pub sides: BTreeMap<Side, Counts>,
     /// Writes whose session was lost before the answer; nobody knows whether they were done.
     pub in_doubt: u64,
+    /// Writes never acknowledged, however often they were tried: refused for good, or the traffic stopped first.
+    pub given_up: u64,
     /// Attempts that failed, by SQLSTATE or a word of ours.
     pub errors: BTreeMap<String, u64>,
     /// Writes that had to be tried again and passed.
@@ -228,6 +230,11 @@ impl Ledger {
         if self.counts.longest_pause.as_ref().is_none_or(|longest| longest.lasted < lasted) {
             self.counts.longest_pause = Some(pause);
         }
+    }
+
+    /// A write will not be tried again.
+    pub(super) fn give_up(&mut self) {
+        self.counts.given_up += 1;
     }
 
     /// An attempt failed.

@@ -1,13 +1,12 @@
 //! Blue as the demo finds it: schema and rows; and the demo's folder: plan, migrations, configuration.
 
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use tokio_postgres::types::ToSql;
 
 use super::dialect::{Conf, Dialect};
-use crate::error::{Context, Result};
+use crate::error::{Context, Failure, Result};
 use crate::postgres::{Access, Db, Target};
 
 /// The plan that the demo runs, as it stands in the repository.
@@ -111,25 +110,64 @@ async fn run_file(db: &Db, name: &str, sql: &str) -> Result<()> {
 async fn fill(db: &Db, rows: u64) -> Result<()> {
     let tokens = i64::try_from(rows).unwrap_or(i64::MAX).max(20);
     let (sessions, clients) = (tokens / 4, 20 + tokens / 2000);
+    let consents = 2 * sessions;
     let steps: [(&str, &[&(dyn ToSql + Sync)]); 6] = [
         (include_str!("sql/fill/clients.sql"), &[&clients]),
         (include_str!("sql/fill/login_sessions.sql"), &[&sessions]),
         (include_str!("sql/fill/consents.sql"), &[&sessions, &clients]),
-        (include_str!("sql/fill/access_tokens.sql"), &[&tokens]),
+        (include_str!("sql/fill/access_tokens.sql"), &[&tokens, &consents]),
         (include_str!("sql/fill/refresh_tokens.sql"), &[]),
         (include_str!("sql/fill/authorization_codes.sql"), &[]),
     ];
     db.run("BEGIN").await?;
     for (sql, parameters) in steps {
         db.execute(sql, parameters).await?;
+        // The next statement joins these rows, and the first client comes sooner than autovacuum does.
+        db.run("ANALYZE").await?;
     }
-    db.run("COMMIT").await?;
-    // The planner needs row counts before the first client comes, and autovacuum is slower than that.
-    Ok(db.run("ANALYZE").await?)
+    Ok(db.run("COMMIT").await?)
 }
 
-/// A file that only its owner may read, from its first byte on.
+/// Replaces a file by one that only its owner may read, from its first byte on, whatever was there before.
 fn write_secret(path: &Path, text: &str) -> Result<()> {
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    Ok(file.write_all(text.as_bytes())?)
+    let folder = path.parent().unwrap_or(Path::new("."));
+    // Temporary files are made with mode 0600, and a rename keeps it.
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.persist(path).map_err(|e| Failure::from(e.error))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn read_folder(path: &Path) -> BTreeMap<String, String> {
+        let files = std::fs::read_dir(path).unwrap().map(|file| file.unwrap());
+        files.map(|f| (f.file_name().into_string().unwrap(), std::fs::read_to_string(f.path()).unwrap())).collect()
+    }
+
+    #[test]
+    fn every_migration_of_the_repository_is_embedded() {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/oauth");
+        for (folder, files) in [("1x", OAUTH_1X), ("2x", OAUTH_2X)] {
+            let embedded = files.iter().map(|(name, sql)| ((*name).to_owned(), (*sql).to_owned())).collect();
+            assert_eq!(read_folder(&repository.join(folder)), embedded);
+        }
+    }
+
+    #[test]
+    fn passwords_are_written_for_their_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let conf = folder.path().join("database.conf");
+        std::fs::write(&conf, "open to all").unwrap();
+        write_files(folder.path(), "postgres://a:s3cret@h/blue", "postgres://a:s3cret@h/green").unwrap();
+        for conf in [conf, folder.path().join("database.green.conf")] {
+            assert!(std::fs::read_to_string(&conf).unwrap().contains("s3cret"));
+            assert_eq!(conf.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
 }

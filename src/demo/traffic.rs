@@ -104,7 +104,7 @@ impl Worker {
         None
     }
 
-    /// One request, tried until it passes or the traffic stops.
+    /// One request of some user.
     async fn serve(&mut self, users: &mut Users) {
         if lock(&self.ledger).is_full() {
             if let Some(operation) = users.next_read() {
@@ -116,6 +116,7 @@ impl Worker {
         self.until_acknowledged(&operation, |receipts| users.take_in(about, &operation, receipts)).await;
     }
 
+    /// Tries until it passes, the traffic stops, or trying again can't help.
     async fn until_acknowledged(&mut self, operation: &Operation, take_in: impl FnOnce(&[Receipt])) {
         let began = Instant::now();
         let mut attempts = 0;
@@ -132,8 +133,16 @@ impl Worker {
                     take_in(&answer.receipts);
                     return;
                 }
-                Err(trouble) => self.wait_after(&trouble, operation.is_write()).await,
+                Err(trouble) => {
+                    self.wait_after(&trouble, operation.is_write()).await;
+                    if trouble.hopeless {
+                        break;
+                    }
+                }
             }
+        }
+        if operation.is_write() && attempts > 0 {
+            lock(&self.ledger).give_up();
         }
     }
 
