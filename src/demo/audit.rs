@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use super::ledger::{Kind, Ledger, Revocation, Side};
+use super::ledger::{Counts, Kind, Ledger, Revocation, Side};
 use crate::error::{Context, Result};
 use crate::postgres::{Db, Error};
 
@@ -94,7 +94,7 @@ impl Ledger {
     }
 
     fn rows_of(&self, side: Side) -> u64 {
-        self.counts.sides.get(&side).map_or(0, |counts| counts.made.values().chain(counts.ended.values()).sum())
+        self.counts.sides.get(&side).map_or(0, Counts::rows)
     }
 }
 
@@ -104,7 +104,7 @@ async fn state_of(green: &Db, kind: Kind, keys: &[&str]) -> Result<HashMap<Strin
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, _>>().map_err(|e| green.error(e))
 }
 
-/// `$1 text[]: keys; one row per key that is there: key, whether it is good`.
+/// Takes `$1 text[]`, keys; gives a row for each that is there: the key, and whether what it names is good.
 fn select_state(kind: Kind) -> &'static str {
     match kind {
         Kind::LoginSession => "SELECT id::text, true FROM user_session WHERE id = ANY ($1::text[]::uuid[])",

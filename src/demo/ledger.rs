@@ -103,6 +103,13 @@ pub struct Counts {
     pub ended: BTreeMap<Kind, u64>,
 }
 
+impl Counts {
+    /// Rows made or ended: what the audit calls writes.
+    pub fn rows(&self) -> u64 {
+        self.made.values().chain(self.ended.values()).sum()
+    }
+}
+
 /// The counts so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LedgerSnapshot {
