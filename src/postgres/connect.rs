@@ -168,6 +168,13 @@ impl Db {
         self.client.execute(sql, params).await.map_err(|e| self.error(e))
     }
 
+    /// Asks the server to cancel what this session is running; whether it did shows in that statement's result.
+    pub async fn cancel(&self) {
+        if let Err(e) = self.client.cancel_token().cancel_query(NoTls).await {
+            tracing::debug!(database = self.name, error = %e, "cancelling a statement");
+        }
+    }
+
     /// The server process of this session, for `pg_terminate_backend` and `pg_locks`.
     pub async fn backend_pid(&self) -> Result<i32, Error> {
         Ok(self.row("SELECT pg_catalog.pg_backend_pid()", &[]).await?.get(0))
