@@ -270,6 +270,27 @@ async fn a_small_server_lacks_connections_and_locks() {
 }
 
 #[tokio::test]
+async fn a_connection_limit_of_the_role_is_found_and_lifted_by_what_is_said() {
+    let pair =
+        Pair::start("CREATE ROLE mover LOGIN PASSWORD 'x' CONNECTION LIMIT 9; GRANT pg_read_all_stats TO mover").await;
+    let admin = pair.on_blue().await;
+    admin.run("GRANT CREATE ON DATABASE blue TO mover; GRANT CREATE ON DATABASE green TO mover").await.unwrap();
+    let as_mover = |name: &str| Target::parse(name, &pair.server.url_as("mover", "x", name)).unwrap();
+    let plan = plan(&as_mover("blue"), &as_mover("green"));
+    let found = check(&plan).await;
+    let said = next_of(&found, "guard/connections");
+    assert_eq!(
+        said,
+        [
+            "ALTER ROLE \"mover\" CONNECTION LIMIT -1; ALTER DATABASE \"blue\" CONNECTION LIMIT -1;",
+            "ALTER ROLE \"mover\" CONNECTION LIMIT -1; ALTER DATABASE \"green\" CONNECTION LIMIT -1;",
+        ]
+    );
+    admin.run(said[0]).await.unwrap();
+    assert_eq!(check(&plan).await, []);
+}
+
+#[tokio::test]
 async fn a_standby_is_found() {
     let pair = Pair::start("").await;
     pair.server.crash().unwrap();

@@ -1,8 +1,10 @@
 //! `guard/connections` and `guard/locks-per-transaction`: room for our sessions and for the locks of the fence.
 
 use super::Both;
+use crate::catalog::Server;
 use crate::error::Result;
 use crate::finding::Finding;
+use crate::postgres::{Ident, Target};
 
 /// Sessions besides the copy's workers: lease, journal heartbeat, exporter and keeper, capture, replay, watchdog.
 const BESIDE_WORKERS: i32 = 6;
@@ -18,24 +20,27 @@ fn connections(both: &Both<'_>) -> Vec<Finding> {
     let workers = i32::try_from(both.plan.jobs).unwrap_or(i32::MAX);
     let one_server = blue.system_identifier == green.system_identifier && blue.started_at == green.started_at;
     let needed = workers.saturating_add(BESIDE_WORKERS).saturating_mul(if one_server { 2 } else { 1 });
-    [("blue", blue), ("green", green)]
+    [(&both.plan.blue, blue), (&both.plan.green, green)]
         .into_iter()
         .filter(|(_, server)| server.free_connections() < needed)
-        .map(|(name, server)| {
-            let more = server.max_connections.saturating_add(needed - server.free_connections());
-            Finding::blocker(
-                "guard/connections",
-                name,
-                format!(
-                    "{} of {} connections are left, up to {needed} are needed",
-                    server.free_connections(),
-                    server.max_connections
-                ),
-            )
-            .so_what("a run that can't open its sessions fails in its middle, or the applications can't open theirs")
-            .next(format!("ALTER SYSTEM SET max_connections = {more}; -- needs a restart; or lower [snapshot] jobs"))
+        .map(|(target, server)| {
+            let what = format!("{} connections are left, up to {needed} are needed", server.free_connections());
+            Finding::blocker("guard/connections", &target.name, what)
+                .so_what(
+                    "a run that can't open its sessions fails in its middle, or the applications can't open theirs",
+                )
+                .next(more_connections(target, server, needed))
         })
         .collect()
+}
+
+fn more_connections(target: &Target, server: &Server, needed: i32) -> String {
+    if server.left_by_limit.is_some_and(|left| left < needed) {
+        let (role, database) = (Ident::new(target.user()), Ident::new(target.dbname()));
+        return format!("ALTER ROLE {role} CONNECTION LIMIT -1; ALTER DATABASE {database} CONNECTION LIMIT -1;");
+    }
+    let more = server.max_connections.saturating_add(needed - server.free_connections());
+    format!("ALTER SYSTEM SET max_connections = {more}; -- needs a restart; or lower [snapshot] jobs")
 }
 
 /// The fence locks every table in one transaction, and statements on them lock their indexes; the keeper of the copy

@@ -32,7 +32,7 @@ async fn serve(mut client: TcpStream, server: u16, pool: Pool) -> std::io::Resul
         request.extend_from_slice(&frame);
         // Query and Sync are answered up to a ReadyForQuery; what comes before a Sync waits for it.
         if matches!(frame[0], b'Q' | b'S') {
-            let mut backend = held.take().or_else(|| pool.lock().unwrap().pop()).expect("a server per session");
+            let mut backend = held.take().or_else(|| pool.lock().unwrap().pop()).unwrap();
             backend.write_all(&std::mem::take(&mut request)).await?;
             let idle = relay(&mut backend, &mut client).await?;
             if idle { pool.lock().unwrap().push(backend) } else { held = Some(backend) }
@@ -60,7 +60,7 @@ async fn log_in(client: &mut TcpStream, server: u16) -> std::io::Result<TcpStrea
     }
 }
 
-/// Passes everything up to ReadyForQuery; whether the transaction is over.
+/// Passes everything up to `ReadyForQuery`; whether the transaction is over.
 async fn relay(backend: &mut TcpStream, client: &mut TcpStream) -> std::io::Result<bool> {
     loop {
         let frame = read_frame(backend).await?;
