@@ -84,6 +84,18 @@ async fn key(db: &Db, event: &Event, table: &Table) -> Result<Option<Finding>> {
     }))
 }
 
+/// How a plan writes what changes by itself (manual 9.9.5).
+const CLOCK: [&str; 8] = [
+    "now()",
+    "CURRENT_TIMESTAMP",
+    "CURRENT_DATE",
+    "CURRENT_TIME",
+    "LOCALTIME",
+    "clock_timestamp()",
+    "statement_timestamp()",
+    "transaction_timestamp()",
+];
+
 /// Plans the predicate on blue without running it: in WHERE it must be boolean and free of aggregates, and as a result
 /// column a subquery in it stays visible in the plan, where WHERE would turn it into a join. A trigger's WHEN takes no
 /// subquery (manual, CREATE TRIGGER).
@@ -99,12 +111,7 @@ async fn predicate(db: &Db, event: &Event, table: &Table) -> Result<Option<Findi
     match explained {
         Ok(rows) => {
             let plan = rows.first().and_then(|row| row.get::<_, Text>(0).0).unwrap_or_default();
-            // As a key; inside a string its quotes would be escaped.
-            Ok(plan.contains("\"Subplan Name\":").then(|| {
-                blocker(event, format!("its predicate holds a subquery: {predicate}"))
-                    .so_what("a trigger's WHEN takes none")
-                    .next("say it over the columns of the row alone")
-            }))
+            Ok(judge(event, &plan))
         }
         Err(e) if e.server().is_some() && !e.is_lost() && !e.is_lock() && !e.is_cancelled() => Ok(Some(
             blocker(event, format!("blue refuses its predicate: {}: {predicate}", e.message()))
@@ -113,4 +120,20 @@ async fn predicate(db: &Db, event: &Event, table: &Table) -> Result<Option<Findi
         )),
         Err(e) => Err(e.doing(format!("planning the predicate of event \"{}\"", event.name)).into()),
     }
+}
+
+fn judge(event: &Event, plan: &str) -> Option<Finding> {
+    let predicate = event.when.predicate();
+    // As a key; inside a string its quotes would be escaped.
+    if plan.contains("\"Subplan Name\":") {
+        let finding = blocker(event, format!("its predicate holds a subquery: {predicate}"))
+            .so_what("a trigger's WHEN takes none")
+            .next("say it over the columns of the row alone");
+        return Some(finding);
+    }
+    CLOCK.iter().any(|word| plan.contains(word)).then(|| {
+        let object = format!("event \"{}\"", event.name);
+        Finding::warning(ID, object, format!("its predicate depends on the clock: {predicate}"))
+            .so_what("what time alone makes true or false writes no row, and is not captured")
+    })
 }
