@@ -22,6 +22,8 @@ pub struct Server {
     pub reserved_connections: i32,
     /// Sessions in databases right now, ours among them.
     pub used_connections: i32,
+    /// How many more the CONNECTION LIMIT of the database or of our role allows; none where neither binds us.
+    pub left_by_limit: Option<i32>,
     /// `max_locks_per_transaction`.
     pub max_locks_per_transaction: i32,
     /// `max_prepared_transactions`.
@@ -59,7 +61,8 @@ impl Server {
     /// How many more sessions our role may open right now, others' included in the count.
     pub fn free_connections(&self) -> i32 {
         let reserved = if self.superuser { 0 } else { self.reserved_connections };
-        (self.max_connections - reserved - self.used_connections).max(0)
+        let left = self.max_connections - reserved - self.used_connections;
+        left.min(self.left_by_limit.unwrap_or(left)).max(0)
     }
 }
 
@@ -78,6 +81,7 @@ pub async fn read_server(db: &Db) -> Result<Server> {
         max_connections: row.get("max_connections"),
         reserved_connections: row.get("reserved_connections"),
         used_connections: row.get("used_connections"),
+        left_by_limit: row.get("left_by_limit"),
         max_locks_per_transaction: row.get("max_locks_per_transaction"),
         max_prepared_transactions: row.get("max_prepared_transactions"),
         database_bytes: row.get("database_bytes"),

@@ -21,6 +21,14 @@ SELECT pg_catalog.current_setting('server_version_num')::int AS version_num,
            || coalesce(':' || coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'), '')
            AS locale_provider,
        r.rolsuper AS superuser,
+       -- CONNECTION LIMIT does not bind superusers; least() passes over NULLs
+       CASE WHEN NOT r.rolsuper THEN least(
+           CASE WHEN d.datconnlimit >= 0 THEN d.datconnlimit - (
+               SELECT count(*) FROM pg_catalog.pg_stat_activity a
+               WHERE a.datid = d.oid AND a.backend_type = 'client backend') END,
+           CASE WHEN r.rolconnlimit >= 0 THEN r.rolconnlimit - (
+               SELECT count(*) FROM pg_catalog.pg_stat_activity a
+               WHERE a.usesysid = r.oid AND a.backend_type = 'client backend') END) END::int AS left_by_limit,
        r.rolsuper OR r.rolbypassrls AS bypasses_row_security
 FROM pg_catalog.pg_database d, pg_catalog.pg_roles r
 WHERE d.datname = pg_catalog.current_database() AND r.rolname = current_user
