@@ -9,6 +9,7 @@
 pub mod failpoint;
 pub mod error;
 pub mod finding;
+pub mod units;
 pub mod postgres;
 pub mod program;
 pub mod catalog;

@@ -1,1 +1,96 @@
-//! engine (being written).
+//! Runs a plan: lease, record, act, record; resume; undo.
+//!
+//! - `begin.rs`: a new run or the one that the journal tells of, with today's inputs compared to it;
+//! - `act.rs`: what each action does, and its probe for a step found started;
+//! - `copy.rs`: the copy, where several parts of the library work at once;
+//! - `results.rs`: what done steps leave in the journal for later ones;
+//! - `take_down.rs`: abort and finish, from any machine.
+
+mod act;
+mod begin;
+mod copy;
+mod results;
+mod take_down;
+
+use serde_json::Value;
+
+use crate::error::{Context, Failure, Result};
+use crate::journal::{Record, Recorder, State, StepStatus};
+use crate::plan::Plan;
+use crate::step::Step;
+
+pub use act::Act;
+pub use begin::{Begin, begin, run_folder};
+pub use results::{CopyResult, MigratedResult, ProofResult, ValidatedResult, given};
+pub use take_down::{Left, abort, finish};
+
+/// Does every step that is not done, in order, up to `ready`. Safe to run again after any failure.
+pub async fn apply(plan: &Plan, migrations: &[crate::ddl::Migration], recorder: &mut Recorder) -> Result<()> {
+    match recorder.run().state {
+        State::Applying | State::Ready => {}
+        state => {
+            return Err(Failure::blocked(format!("the run is {state}: there is nothing to apply")).hint(match state {
+                State::Switching | State::Decided | State::InDoubt { .. } => "migrate cutover",
+                State::Green => "migrate report, then: migrate finish",
+                _ => "migrate status",
+            }));
+        }
+    }
+    let mut act = Act::new(plan, migrations, recorder).await?;
+    for step in recorder.run().steps.clone() {
+        if recorder.run().is_done(&step.id) {
+            continue;
+        }
+        if recorder.stop().is_cancelled() {
+            return Err(interrupted(recorder));
+        }
+        run_step(&mut act, recorder, &step).await?;
+    }
+    act.settle(recorder).await?;
+    if recorder.run().state == State::Applying {
+        recorder.record(Record::BecameReady).await?;
+    }
+    Ok(())
+}
+
+async fn run_step(act: &mut Act<'_>, recorder: &mut Recorder, step: &Step) -> Result<()> {
+    let found_started = !matches!(recorder.run().status(&step.id), StepStatus::Pending);
+    let since = recorder.begin(&step.id, &step.title).await?;
+    let stop = recorder.stop().clone();
+    let notices = recorder.notices(&step.id);
+    let done = async {
+        if found_started && let Some((result, outcome)) = act.probe(step, recorder).await? {
+            return Ok((result, format!("{outcome} (found done)")));
+        }
+        tokio::select! {
+            done = act.act(step, recorder, &notices) => done,
+            () = stopped_hard(&stop) => Err(Failure::failed("interrupted")),
+        }
+    }
+    .await;
+    match done {
+        Ok((result, outcome)) => recorder.finish(&step.id, since, result, &outcome).await,
+        Err(failure) => {
+            let failure = if recorder.stop().is_cancelled() { interrupted(recorder) } else { failure };
+            let failure = failure.context(format!("step {}", step.id));
+            recorder.append(Record::StepFailed { step: step.id.clone(), error: failure.what.clone() })?;
+            Err(failure.state("blue serves; nothing there is held back for long").hint("run the same command again"))
+        }
+    }
+}
+
+/// Actions look at `stop` themselves where they can end well; one that has not ended some seconds later is dropped,
+/// which closes its sessions.
+async fn stopped_hard(stop: &tokio_util::sync::CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+}
+
+fn interrupted(recorder: &Recorder) -> Failure {
+    recorder.why_stopped().state("blue serves; the run stands at a safe point").hint("go on with: migrate apply")
+}
+
+/// Turns what a step leaves into its journal form.
+fn kept(result: &impl serde::Serialize) -> Result<Value> {
+    serde_json::to_value(result).map_err(Failure::from).context("a step's result")
+}

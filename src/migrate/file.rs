@@ -147,9 +147,9 @@ async fn write_record(db: &Db, record: &str, migration: &Migration) -> Result<()
         "version" => Ok(Text(Some(migration.version.clone()))),
         "name" => Ok(Text(Some(migration.name.clone()))),
         "checksum" => Ok(Text(Some(migration.checksum.clone()))),
-        other => Err(Failure::usage(format!(
-            "the plan's `record` names :{other}; there are :version, :name and :checksum"
-        ))),
+        other => {
+            Err(Failure::usage(format!("the plan's `record` names :{other}; there are :version, :name and :checksum")))
+        }
     };
     let values = bound.params.iter().map(value).collect::<Result<Vec<Text>>>()?;
     let params: Vec<&(dyn ToSql + Sync)> = values.iter().map(|v| v as &(dyn ToSql + Sync)).collect();

@@ -45,3 +45,11 @@ pub enum Action {
     /// Constraints, indexes and sequences of green; every event verified.
     ValidateGreen,
 }
+
+impl Action {
+    /// Whether a done step may take changed input and be done again without the copy: it only looks, or, like replay,
+    /// it goes on until the cutover anyway.
+    pub fn is_repeatable(&self) -> bool {
+        matches!(self, Self::CheckMigrated | Self::CloseGreen | Self::ReplayEvents | Self::ValidateGreen)
+    }
+}

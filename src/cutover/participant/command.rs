@@ -1,11 +1,12 @@
 //! A participant made of programs: start the new service, move the socket, say whether it moved.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::program::run;
 use super::{Participant, Switch};
 use crate::error::Failure;
+use crate::program::{Ended, How, Program};
 
 /// The programs. Whatever they answer, only `committed` decides whether the switch has happened: a commit that fails or
 /// hangs may have switched all the same.
@@ -26,34 +27,41 @@ pub struct Command {
 }
 
 impl Command {
-    async fn run_if_any(&self, what: &str, argv: Option<&Vec<String>>) -> Result<(), Failure> {
+    async fn run(&self, argv: &[String]) -> Result<Ended, Failure> {
+        let env = BTreeMap::new();
+        Program { argv, folder: &self.folder, env: &env, timeout: Some(self.timeout), keep: 0 }.run().await
+    }
+
+    async fn succeed(&self, what: &str, argv: Option<&Vec<String>>) -> Result<(), Failure> {
         let Some(argv) = argv else { return Ok(()) };
-        run(argv, &self.folder, self.timeout).await?.succeeded(what, argv)
+        let name = argv.first().map(String::as_str).unwrap_or_default();
+        self.run(argv).await.and_then(|ended| ended.success(name)).map_err(|e| e.context(what))?;
+        Ok(())
     }
 }
 
 impl Participant for Command {
     async fn prepare(&self) -> Result<(), Failure> {
-        self.run_if_any("prepare", self.prepare.as_ref()).await
+        self.succeed("prepare", self.prepare.as_ref()).await
     }
 
     async fn commit(&self) -> Result<(), Failure> {
-        self.run_if_any("commit", Some(&self.commit)).await
+        self.succeed("commit", Some(&self.commit)).await
     }
 
     async fn committed(&self) -> Switch {
-        match run(&self.committed, &self.folder, self.timeout).await {
-            Ok(ended) if ended.code == Some(0) => Switch::Switched,
-            Ok(ended) if ended.code == Some(1) => Switch::NotYet,
-            Ok(ended) => match ended.succeeded("committed", &self.committed) {
+        match self.run(&self.committed).await {
+            Ok(Ended { how: How::Code(0), .. }) => Switch::Switched,
+            Ok(Ended { how: How::Code(1), .. }) => Switch::NotYet,
+            Ok(ended) => match ended.success("committed") {
                 Err(e) => Switch::Unknown(e.what),
-                Ok(()) => Switch::Switched,
+                Ok(_) => Switch::Switched,
             },
             Err(e) => Switch::Unknown(e.what),
         }
     }
 
     async fn abort(&self) -> Result<(), Failure> {
-        self.run_if_any("abort", self.abort.as_ref()).await
+        self.succeed("abort", self.abort.as_ref()).await
     }
 }

@@ -2,7 +2,6 @@
 
 mod command;
 mod file;
-mod program;
 
 use std::path::Path;
 use std::time::Duration;

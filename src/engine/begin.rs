@@ -1,0 +1,198 @@
+//! A new run, or the one that the journal tells of, with today's inputs compared to it.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
+
+use super::results::copy_step;
+use crate::ddl::Migration;
+use crate::error::{Failure, Result};
+use crate::journal::{FORMAT, Record, Recorder, RunId, State, Store};
+use crate::plan::Plan;
+use crate::planner;
+use crate::step::{Action, Notice, Step, StepId};
+
+/// How a run is begun or gone on with.
+pub struct Begin<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The folder's files.
+    pub migrations: &'a [Migration],
+    /// The steps of a new run; `None`: there must be one already.
+    pub steps: Option<Vec<Step>>,
+    /// The step to count as not done again, and all after it.
+    pub redo: Option<StepId>,
+    /// Cancelled by Ctrl-C.
+    pub stop: CancellationToken,
+    /// Where notices go.
+    pub listener: UnboundedSender<Notice>,
+}
+
+/// The folder of a plan's run: journal, archive, answers of checks, what participants replaced.
+pub fn run_folder(plan: &Plan) -> PathBuf {
+    plan.journal_dir.join(&plan.name)
+}
+
+/// Opens the journal, takes the lease, and compares today's inputs with those that the steps took.
+pub async fn begin(order: Begin<'_>) -> Result<Recorder> {
+    let folder = run_folder(order.plan);
+    let mut store = Store::open(&folder)?;
+    if store.run().state.is_over() && order.steps.is_some() {
+        drop(store);
+        put_aside(&folder)?;
+        store = Store::open(&folder)?;
+    }
+    let is_new = store.run().state == State::New;
+    if is_new {
+        let Some(steps) = order.steps else {
+            drop(store);
+            remove_empty(&folder);
+            return Err(Failure::blocked(format!("plan {} has no run here: {}", order.plan.name, folder.display()))
+                .state("nothing was done")
+                .hint("begin with: migrate apply; or bring the journal here from where `migrate status` says it lies"));
+        };
+        let begun = Record::RunBegun {
+            format: FORMAT.to_owned(),
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+            run: RunId::fresh(),
+            plan: order.plan.name.clone(),
+            steps,
+            settings: settings(order.plan),
+        };
+        store.append(1, 0, begun)?;
+    }
+    let Plan { blue, green, .. } = order.plan;
+    let mut recorder = match Recorder::open(store, blue, green, order.stop, order.listener).await {
+        Ok(recorder) => recorder,
+        Err(e) => {
+            if is_new {
+                // Nobody but us has ever seen this run.
+                remove_empty(&folder);
+            }
+            return Err(e);
+        }
+    };
+    if !is_new && let Err(e) = take_inputs(order.plan, order.migrations, order.redo.as_ref(), &mut recorder).await {
+        recorder.close().await;
+        return Err(e);
+    }
+    Ok(recorder)
+}
+
+/// A finished or aborted run's folder makes room for the next one; nothing of it is deleted.
+fn put_aside(folder: &Path) -> Result<()> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let free = (1..).map(|n| folder.with_file_name(format!("{name}.{n}"))).find(|aside| !aside.exists());
+    if let Some(aside) = free {
+        std::fs::rename(folder, aside)?;
+    }
+    Ok(())
+}
+
+fn remove_empty(folder: &Path) {
+    let _ = std::fs::remove_file(folder.join("journal.jsonl"));
+    let _ = std::fs::remove_dir(folder);
+}
+
+/// Timeouts, jobs and gates: in no digest, journaled when they change.
+fn settings(plan: &Plan) -> Value {
+    json!({
+        "jobs": plan.jobs,
+        "lock_timeout_ms": u64::try_from(plan.migrations.lock_timeout.as_millis()).unwrap_or(u64::MAX),
+        "max_lag_bytes": plan.cutover.max_lag,
+        "deadline_ms": u64::try_from(plan.cutover.deadline.as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+/// Done and unchanged: skipped. Done and changed: refused. Pending: takes the new input.
+async fn take_inputs(
+    plan: &Plan,
+    migrations: &[Migration],
+    redo: Option<&StepId>,
+    recorder: &mut Recorder,
+) -> Result<()> {
+    if !matches!(recorder.run().state, State::Applying | State::Ready) {
+        return Ok(());
+    }
+    if let Some(redo) = redo {
+        reset_from(recorder, redo).await?;
+    }
+    refuse_new_files(plan, migrations, recorder)?;
+    for step in recorder.run().steps.clone() {
+        let now = planner::refresh(&step, plan, migrations)?;
+        if now.digest == step.digest {
+            continue;
+        }
+        if recorder.run().is_done(&step.id) && !step.action.is_repeatable() {
+            let redo = redo_point(&step);
+            return Err(Failure::blocked(format!("step {} is done, and its input has changed since", step.id))
+                .state("nothing was done")
+                .hint(format!("put the old input back, or do it again: migrate apply --redo {redo}")));
+        }
+        recorder.record(Record::InputTaken { step: now }).await?;
+        // What repeats a step repeats those after it that look at the same.
+        if let Some(last) = recorder.run().steps.iter().find(|s| s.action == Action::ValidateGreen).cloned()
+            && recorder.run().is_done(&last.id)
+        {
+            let why = format!("{} took changed input", step.id);
+            recorder.record(Record::StepReset { step: last.id, why }).await?;
+        }
+    }
+    let settings = settings(plan);
+    if settings != recorder.run().settings {
+        recorder.record(Record::SettingsChanged { settings }).await?;
+    }
+    Ok(())
+}
+
+/// A file that came into the folder after the run began would silently stay out.
+fn refuse_new_files(plan: &Plan, migrations: &[Migration], recorder: &Recorder) -> Result<()> {
+    let known = |file: &str| {
+        recorder.run().steps.iter().any(|s| matches!(&s.action, Action::MigrateFile { file: f } if f == file))
+    };
+    let last = recorder.run().steps.iter().rev().find_map(|s| match &s.action {
+        Action::MigrateFile { file } => migrations.iter().position(|m| m.file == *file),
+        _ => None,
+    });
+    // Files before the run's last one that it does not know were in already when it began.
+    let new = migrations.iter().enumerate().find(|(at, m)| !known(&m.file) && last.is_some_and(|last| *at > last));
+    match new {
+        Some((_, migration)) => Err(Failure::blocked(format!(
+            "migration {} of plan {} came after the run began; the run does not know it",
+            migration.file, plan.name
+        ))
+        .state("nothing was done")
+        .hint("take it out of the folder until this run is over, or begin anew: migrate abort")),
+        None => Ok(()),
+    }
+}
+
+/// What must be done again for a step to be done again: its effect is mixed into green from the copy on.
+fn redo_point(step: &Step) -> StepId {
+    match step.action {
+        Action::PrepareGreen | Action::CreateOutbox | Action::CaptureEvent { .. } => step.id.clone(),
+        _ => copy_step(),
+    }
+}
+
+async fn reset_from(recorder: &mut Recorder, redo: &StepId) -> Result<()> {
+    let steps = recorder.run().steps.clone();
+    let Some(step) = steps.iter().find(|step| step.id == *redo) else {
+        let ids: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
+        return Err(Failure::usage(format!("there is no step {redo}")).detail(format!("steps: {}", ids.join(", "))));
+    };
+    if matches!(step.action, Action::CaptureEvent { .. } | Action::CreateOutbox | Action::PrepareGreen) {
+        return Err(Failure::blocked(format!("step {redo} can't be done again in the same run"))
+            .hint("begin anew: migrate abort"));
+    }
+    let from = if step.action.is_repeatable() { step.id.clone() } else { copy_step() };
+    let why = format!("--redo {redo}");
+    for step in steps.iter().skip_while(|step| step.id != from) {
+        if !matches!(recorder.run().status(&step.id), crate::journal::StepStatus::Pending) {
+            recorder.record(Record::StepReset { step: step.id.clone(), why: why.clone() }).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! What done steps leave in the journal for later ones and for the report.
+
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::{Baseline, Structure};
+use crate::cutover::Given;
+use crate::error::{Failure, Result};
+use crate::finding::Finding;
+use crate::journal::Run;
+use crate::plan::Plan;
+use crate::replay::{Tally, Verified};
+use crate::snapshot::{CopyPoint, TableCopied};
+use crate::step::{Action, Phase, StepId};
+use crate::validate::{CheckOutcome, GreenFacts, TableDigest};
+
+/// What `snapshot/copy` leaves.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CopyResult {
+    /// The snapshot and its position in blue's log.
+    pub point: CopyPoint,
+    /// Rows and bytes of each table.
+    pub tables: Vec<TableCopied>,
+    /// Blue's digests inside the snapshot.
+    pub digests: Vec<TableDigest>,
+    /// Blue's structure inside the snapshot.
+    pub structure: Structure,
+    /// Blue's write counters right before the snapshot.
+    pub writes: Baseline,
+    /// Events that blue reversed before the snapshot.
+    pub reversed: Vec<i64>,
+    /// Rows of blue's side of each check, kept in the run's folder.
+    pub answers: std::collections::BTreeMap<String, u64>,
+}
+
+/// What `validate/copy` leaves.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ProofResult {
+    /// Tables compared.
+    pub tables: usize,
+    /// Their rows.
+    pub rows: u64,
+}
+
+/// What `validate/migrated` leaves.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MigratedResult {
+    /// Each check: blue at the copy, green migrated.
+    pub checks: Vec<CheckOutcome>,
+}
+
+/// What `validate/green` leaves.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ValidatedResult {
+    /// Constraints, indexes, sequences.
+    pub green: GreenFacts,
+    /// The events.
+    pub tally: Tally,
+    /// Each of them asked for.
+    pub verified: Verified,
+    /// Warnings and notes.
+    pub findings: Vec<Finding>,
+}
+
+/// The result of the one step with this action, typed; `None` where it is not done.
+pub fn result_of<T: DeserializeOwned>(run: &Run, is: impl Fn(&Action) -> bool) -> Result<Option<T>> {
+    let step = run.steps.iter().find(|step| is(&step.action));
+    let value = step.and_then(|step| run.result(&step.id));
+    value.map(|value| serde_json::from_value(value.clone())).transpose().map_err(|e| {
+        Failure::failed(format!("the journal's result of a step does not read: {e}"))
+            .hint("use the version of migrate that began this run")
+    })
+}
+
+/// What the copy left; a failure where there is no copy yet.
+pub fn copy_result(run: &Run) -> Result<CopyResult> {
+    result_of(run, |action| *action == Action::Copy)?
+        .ok_or_else(|| Failure::failed("there is no copy yet").hint("migrate apply"))
+}
+
+/// What a cutover works from.
+pub fn given<'a>(plan: &'a Plan, run: &Run, folder: &'a Path) -> Result<Given<'a>> {
+    let copy = copy_result(run)?;
+    Ok(Given {
+        plan,
+        folder,
+        copy: copy.point.visible,
+        reversed: copy.reversed,
+        structure: copy.structure,
+        writes_before: copy.writes,
+    })
+}
+
+/// The step in which the copy is made: what `--redo` of anything after it goes back to.
+pub fn copy_step() -> StepId {
+    StepId::new(Phase::Snapshot, "copy")
+}
