@@ -158,7 +158,7 @@ fn lane_hex(sum: &str) -> String {
 
 fn digest_sql(table: &Table) -> String {
     if table.columns.is_empty() {
-        let zeros = vec!["'0'::pg_catalog.text"; LANES].join(", ");
+        let zeros = ["'0'::pg_catalog.text"; LANES].join(", ");
         return format!("SELECT pg_catalog.count(*), {zeros} FROM ONLY {}", table.name);
     }
     let columns: Vec<String> = table.columns.iter().map(|column| format!("t.{}", column.name)).collect();

@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use crate::error::{Context, Failure, Result};
 
 /// How long a program may take.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// The most that a program may print: it is sorted in memory.
 const MAX_OUTPUT: usize = 64 << 20;
 /// How much of the end of its stderr is shown.
