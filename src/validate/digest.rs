@@ -11,15 +11,15 @@
 //! which every session of ours pins (`set_session.sql`), and `search_path`, `lc_monetary` and `quote_all_identifiers`,
 //! which are pinned here for the time of the query.
 //!
-//! Measured on Postgres 15, two cores shared with others, 1,000,000 rows of ten columns, 223 MB; best of three,
+//! Measured on Postgres 15, two cores shared with others, 1,000,000 rows of ten columns, 223 MB; best of three, JIT off,
 //! alone and with two parallel workers:
 //!
 //! | row as text | lanes by | one process | two workers |
 //! | --- | --- | --- | --- |
 //! | length-prefixed columns | `bit(64)` of hex, fenced subquery | 3.8 s | 2.0 s |
-//! | record | `bit(64)` of hex, fenced subquery | 3.5 s | 3.5 s, never parallel |
-//! | record | `get_byte`, fenced subquery | 3.0 s | 2.9 s, never parallel |
-//! | record | `get_byte`, function in FROM | 3.4 s | 1.6 s |
+//! | record | `bit(64)` of hex, fenced subquery | 3.5 s | 3.5 s, planned serially |
+//! | record | `get_byte`, fenced subquery | 3.0 s | 2.9 s, planned serially |
+//! | record | `get_byte`, function in FROM | 3.5 s | 1.6 s |
 //!
 //! The last one is used: the function in FROM is computed once per row and lets workers sum as well. Two lanes instead
 //! of four saved 0.2 s; counting alone takes 0.05 s.
