@@ -10,4 +10,4 @@ mod participant;
 pub use coordinator::{Approval, Given, Mode, Outcome, cut_over};
 pub use fence::{Decision, drop_fence, fence_exists, read_decision};
 pub use gate::check_gates;
-pub use participant::{Participant, Switch, open_participant};
+pub use participant::{AnyParticipant, Participant, Switch, open_participant};

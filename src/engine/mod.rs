@@ -2,12 +2,14 @@
 //!
 //! - `begin.rs`: a new run or the one that the journal tells of, with today's inputs compared to it;
 //! - `act.rs`: what each action does, and its probe for a step found started;
+//! - `checks.rs`: the plan's checks at their moments;
 //! - `copy.rs`: the copy, where several parts of the library work at once;
 //! - `results.rs`: what done steps leave in the journal for later ones;
 //! - `take_down.rs`: abort and finish, from any machine.
 
 mod act;
 mod begin;
+mod checks;
 mod copy;
 mod results;
 mod take_down;
@@ -19,10 +21,11 @@ use crate::journal::{Record, Recorder, State, StepStatus};
 use crate::plan::Plan;
 use crate::step::Step;
 
-pub use act::Act;
+pub use act::{Act, validate_now};
+pub use checks::ask_now;
 pub use begin::{Begin, begin, run_folder};
 pub use results::{CopyResult, MigratedResult, ProofResult, ValidatedResult, given};
-pub use take_down::{Left, abort, finish};
+pub use take_down::{Left, abort, ask_to_stop, finish};
 
 /// Does every step that is not done, in order, up to `ready`. Safe to run again after any failure.
 pub async fn apply(plan: &Plan, migrations: &[crate::ddl::Migration], recorder: &mut Recorder) -> Result<()> {

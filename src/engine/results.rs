@@ -1,5 +1,6 @@
 //! What done steps leave in the journal for later ones and for the report.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -14,7 +15,7 @@ use crate::plan::Plan;
 use crate::replay::{Tally, Verified};
 use crate::snapshot::{CopyPoint, TableCopied};
 use crate::step::{Action, Phase, StepId};
-use crate::validate::{CheckOutcome, GreenFacts, TableDigest};
+use crate::validate::{Answer, CheckOutcome, GreenFacts, TableDigest};
 
 /// What `snapshot/copy` leaves.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -31,8 +32,8 @@ pub struct CopyResult {
     pub writes: Baseline,
     /// Events that blue reversed before the snapshot.
     pub reversed: Vec<i64>,
-    /// Rows of blue's side of each check, kept in the run's folder.
-    pub answers: std::collections::BTreeMap<String, u64>,
+    /// Blue's answers to the checks, by the check's digest; the rows are kept in the run's folder.
+    pub answers: BTreeMap<String, Answer>,
 }
 
 /// What `validate/copy` leaves.
@@ -60,6 +61,8 @@ pub struct ValidatedResult {
     pub tally: Tally,
     /// Each of them asked for.
     pub verified: Verified,
+    /// Checks of green alone, and those that ask programs.
+    pub checks: Vec<CheckOutcome>,
     /// Warnings and notes.
     pub findings: Vec<Finding>,
 }

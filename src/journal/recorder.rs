@@ -26,7 +26,8 @@ pub struct Recorder {
     store: Store,
     shared: Arc<Shared>,
     notices: UnboundedSender<Notice>,
-    tasks: [JoinHandle<()>; 2],
+    heartbeat: Option<JoinHandle<()>>,
+    listening: JoinHandle<()>,
 }
 
 #[derive(Debug)]
@@ -75,11 +76,9 @@ impl Recorder {
         let beat = Mutex::new(Beat { seq, state, step: String::new(), progress: String::new() });
         let shared = Arc::new(Shared { lease, beat, stop, why: Mutex::new(None) });
         let (notices, heard) = mpsc::unbounded_channel();
-        let tasks = [
-            tokio::spawn(keep_beating(Arc::clone(&shared))),
-            tokio::spawn(pass_on(heard, listener, Arc::clone(&shared))),
-        ];
-        let mut recorder = Self { store, shared, notices, tasks };
+        let heartbeat = Some(tokio::spawn(keep_beating(Arc::clone(&shared))));
+        let listening = tokio::spawn(pass_on(heard, listener, Arc::clone(&shared)));
+        let mut recorder = Self { store, shared, notices, heartbeat, listening };
         recorder.record(Record::LeaseTaken { who: me.who, host: me.host }).await?;
         Ok(recorder)
     }
@@ -161,13 +160,19 @@ impl Recorder {
         Ok(())
     }
 
+    /// Stops the heartbeat, keeping the lease: before the run row itself is taken down.
+    pub async fn fall_silent(&mut self) {
+        if let Some(heartbeat) = self.heartbeat.take() {
+            heartbeat.abort();
+            let _ = heartbeat.await;
+        }
+    }
+
     /// Stops the heartbeat and lets go of the lease; the journal stays as it is.
-    pub async fn close(self) {
-        let [heartbeat, listener] = self.tasks;
-        heartbeat.abort();
-        let _ = heartbeat.await;
+    pub async fn close(mut self) {
+        self.fall_silent().await;
         drop(self.notices);
-        let _ = listener.await;
+        let _ = self.listening.await;
         if let Ok(shared) = Arc::try_unwrap(self.shared) {
             shared.lease.release().await;
         }

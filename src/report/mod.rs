@@ -1,1 +1,17 @@
-//! report (being written).
+//! What a command says: documents with types of their own, and the same as text.
+//!
+//! Every document begins with `"format": "teal.<kind>/1"`, has units in its names, and only ever gains fields.
+//!
+//! - `plan.rs`: what will happen; saved by `plan -o`, run by `apply`;
+//! - `run.rs`: what happened, from the journal alone, so that it can be told on any day after;
+//! - `status.rs`: where a run stands;
+//! - `text.rs`: how findings, tables and failures read on a terminal of 80 columns.
+
+mod plan;
+mod run;
+mod status;
+pub mod text;
+
+pub use plan::{PlanDoc, Subject, drift, plan_doc, plan_text};
+pub use run::{RunReport, run_report, run_text};
+pub use status::{StatusDoc, status_text};

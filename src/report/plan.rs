@@ -1,0 +1,329 @@
+//! What will happen: `teal.plan/1`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::text::{self, count, heading};
+use crate::catalog::{Structure, Table};
+use crate::ddl::{Migration, parse};
+use crate::finding::{Finding, Severity, blockers};
+use crate::plan::{ParticipantKind, Plan, When};
+use crate::planner::{Estimate, Seen, estimate, pending};
+use crate::step::Step;
+use crate::units::{show_bytes, show_millis};
+
+/// A plan as it was seen against blue, green and the migrations: shown, saved, and run as it stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlanDoc {
+    /// `teal.plan/1`.
+    pub format: String,
+    /// The version of the program.
+    pub tool: String,
+    /// The plan's name.
+    pub plan: String,
+    /// The plan file, absolute.
+    pub path: PathBuf,
+    /// Of the plan file's meaning: no timeouts, jobs, gates or secrets.
+    pub fingerprint: String,
+    /// `user@host:port/database`.
+    pub blue: String,
+    /// `user@host:port/database`.
+    pub green: String,
+    /// All steps up to `ready`, with the digests of their inputs.
+    pub steps: Vec<Step>,
+    /// Blue's tables that hold rows, largest first.
+    pub tables: Vec<TableSize>,
+    /// Every file of the folder, in order.
+    pub migrations: Vec<MigrationDoc>,
+    /// What is captured and replayed.
+    pub events: Vec<EventDoc>,
+    /// What switches with the database, in order.
+    pub participants: Vec<ParticipantDoc>,
+    /// The names of the checks.
+    pub checks: Vec<String>,
+    /// From fence to decide at most, in milliseconds.
+    pub deadline_ms: u64,
+    /// How long it takes to become ready.
+    pub estimate: Estimate,
+    /// What guards and migrations found.
+    pub findings: Vec<Finding>,
+    /// Blue's structure, for drift.
+    pub structure: Structure,
+    /// The next command.
+    pub next: String,
+}
+
+/// A table's size.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableSize {
+    /// With its schema.
+    pub table: String,
+    /// Main fork and TOAST.
+    pub bytes: u64,
+    /// The planner's estimate; -1 where never analysed.
+    pub estimated_rows: i64,
+}
+
+/// A migration file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MigrationDoc {
+    /// Its name in the folder.
+    pub file: String,
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of its bytes.
+    pub checksum: String,
+    /// Whether it is still to be run.
+    pub pending: bool,
+    /// Its statements.
+    pub statements: Vec<StatementDoc>,
+}
+
+/// A statement of a migration file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatementDoc {
+    /// Where it starts in the file, from 1.
+    pub line: usize,
+    /// `ALTER TABLE`.
+    pub verb: String,
+    /// What it names first, as written; none where it can't be told.
+    pub relation: Option<String>,
+}
+
+/// An event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventDoc {
+    /// Its name.
+    pub name: String,
+    /// Its table.
+    pub table: String,
+    /// `ends: active`.
+    pub when: String,
+}
+
+/// A participant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParticipantDoc {
+    /// Its name.
+    pub name: String,
+    /// `command` or `file`.
+    pub kind: String,
+    /// Its group, if it has one.
+    pub group: Option<String>,
+}
+
+/// What a plan document is made from.
+pub struct Subject<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// What was seen.
+    pub seen: &'a Seen<'a>,
+    /// Blue's tables.
+    pub tables: &'a [Table],
+    /// Blue's structure.
+    pub structure: Structure,
+    /// The steps.
+    pub steps: Vec<Step>,
+    /// What was found.
+    pub findings: Vec<Finding>,
+}
+
+/// Makes the document.
+pub fn plan_doc(subject: Subject<'_>) -> PlanDoc {
+    let Subject { plan, seen, tables, structure, steps, findings } = subject;
+    let waiting: Vec<&str> = pending(seen).iter().map(|m| m.file.as_str()).collect();
+    let migrations: Vec<MigrationDoc> =
+        seen.migrations.iter().map(|m| migration_doc(m, waiting.contains(&m.file.as_str()))).collect();
+    let mut sizes: Vec<TableSize> = tables
+        .iter()
+        .filter(|table| table.holds_rows())
+        .map(|t| TableSize { table: t.name.plain(), bytes: t.bytes, estimated_rows: t.estimated_rows })
+        .collect();
+    sizes.sort_by_key(|size| std::cmp::Reverse(size.bytes));
+    let rewritten = rewritten_rows(&migrations, &sizes);
+    let blocked = blockers(&findings).next().is_some();
+    let path = plan.path.display();
+    PlanDoc {
+        format: "teal.plan/1".to_owned(),
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        plan: plan.name.clone(),
+        path: plan.path.clone(),
+        fingerprint: plan.fingerprint(),
+        blue: plan.blue.address(),
+        green: plan.green.address(),
+        estimate: estimate(seen.bytes, plan.jobs, rewritten, waiting.len()),
+        steps,
+        tables: sizes,
+        events: plan.events.iter().map(event_doc).collect(),
+        participants: plan.participants.iter().map(participant_doc).collect(),
+        checks: plan.checks.iter().map(|check| check.name.clone()).collect(),
+        deadline_ms: u64::try_from(plan.cutover.deadline.as_millis()).unwrap_or(u64::MAX),
+        next: if blocked {
+            format!("clear the blockers above, then: migrate plan {path}")
+        } else {
+            format!("migrate apply {path}")
+        },
+        migrations,
+        findings,
+        structure,
+    }
+}
+
+fn migration_doc(migration: &Migration, pending: bool) -> MigrationDoc {
+    let statement = |statement: &crate::ddl::Statement| {
+        let kind = parse::kind(statement.text(&migration.sql.text), &statement.head);
+        StatementDoc { line: statement.line, verb: kind.verb, relation: kind.relation }
+    };
+    MigrationDoc {
+        file: migration.file.clone(),
+        version: migration.version.clone(),
+        checksum: migration.checksum.clone(),
+        pending,
+        statements: migration.sql.statements.iter().map(statement).collect(),
+    }
+}
+
+/// Rows of the tables that pending UPDATE, INSERT and DELETE statements name: the bulk of what migrations cost.
+fn rewritten_rows(migrations: &[MigrationDoc], sizes: &[TableSize]) -> u64 {
+    let statements = migrations.iter().filter(|m| m.pending).flat_map(|m| &m.statements);
+    let writes = statements.filter(|s| matches!(s.verb.as_str(), "UPDATE" | "INSERT" | "DELETE" | "INSERT INTO"));
+    let largest = sizes.iter().map(|size| size.estimated_rows).max().unwrap_or(0);
+    let rows = |statement: &StatementDoc| {
+        let named = statement.relation.as_deref().unwrap_or_default();
+        let table = sizes.iter().find(|size| size.table == named || size.table.ends_with(&format!(".{named}")));
+        // A table that the migrations renamed is not known by its new name: take the largest, an upper bound.
+        u64::try_from(table.map_or(largest, |size| size.estimated_rows)).unwrap_or(0)
+    };
+    writes.map(rows).sum()
+}
+
+fn event_doc(event: &crate::plan::Event) -> EventDoc {
+    let when = match &event.when {
+        When::Ends(sql) => format!("ends: {sql}"),
+        When::Begins(sql) => format!("begins: {sql}"),
+    };
+    EventDoc { name: event.name.clone(), table: event.table.clone(), when }
+}
+
+fn participant_doc(spec: &crate::plan::Participant) -> ParticipantDoc {
+    let kind = match spec.kind {
+        ParticipantKind::Command { .. } => "command",
+        ParticipantKind::File { .. } => "file",
+    };
+    ParticipantDoc { name: spec.name.clone(), kind: kind.to_owned(), group: spec.group.clone() }
+}
+
+/// What changed since a plan was saved, a line each; empty: it may be run as it stands.
+pub fn drift(saved: &PlanDoc, plan: &Plan, migrations: &[Migration], structure: &Structure) -> Vec<String> {
+    let mut changes = Vec::new();
+    if saved.fingerprint != plan.fingerprint() {
+        changes.push(format!("plan {}: changed", plan.path.display()));
+    }
+    let before: BTreeMap<&str, &str> =
+        saved.migrations.iter().map(|m| (m.file.as_str(), m.checksum.as_str())).collect();
+    let after: BTreeMap<&str, &str> = migrations.iter().map(|m| (m.file.as_str(), m.checksum.as_str())).collect();
+    for (file, checksum) in &before {
+        match after.get(file) {
+            None => changes.push(format!("migration {file}: gone")),
+            Some(now) if now != checksum => changes.push(format!("migration {file}: edited")),
+            Some(_) => {}
+        }
+    }
+    changes.extend(after.keys().filter(|f| !before.contains_key(*f)).map(|file| format!("migration {file}: new")));
+    changes.extend(saved.structure.differences(structure).into_iter().map(|change| format!("blue {change}")));
+    changes
+}
+
+/// The document as text.
+pub fn plan_text(doc: &PlanDoc) -> String {
+    let mut out = format!("Plan {}\n  blue   {}\n  green  {}\n", doc.plan, doc.blue, doc.green);
+    out.push_str(&heading("Before the cutover"));
+    out.push_str(&text::table(&[], doc.steps.iter().map(|step| vec![step.id.to_string(), step.title.clone()])));
+    out.push_str(&heading("Cutover"));
+    out.push_str(&text::table(&[], cutover_rows(doc)));
+    if !doc.events.is_empty() {
+        out.push_str(&heading("Events, captured on blue and replayed on green"));
+        let rows = doc.events.iter().map(|event| vec![event.name.clone(), event.table.clone(), event.when.clone()]);
+        out.push_str(&text::table(&[], rows));
+    }
+    let pending: Vec<&MigrationDoc> = doc.migrations.iter().filter(|m| m.pending).collect();
+    if !pending.is_empty() {
+        out.push_str(&heading("Migrations, each in one transaction on green"));
+        out.push_str(&text::table(&[], pending.iter().map(|m| vec![m.file.clone(), verbs(m)])));
+    }
+    out.push_str(&heading("Largest tables"));
+    let largest = doc.tables.iter().take(8);
+    out.push_str(&text::table(&[], largest.map(|t| vec![t.table.clone(), show_bytes(t.bytes), show_rows(t.estimated_rows)])));
+    if !doc.findings.is_empty() {
+        out.push_str(&heading("Findings"));
+        out.push_str(&doc.findings.iter().map(text::finding).collect::<String>());
+    }
+    out.push('\n');
+    out.push_str(&text::wrapped(&summary(doc), 0));
+    out.push_str(&format!("Next: {}\n", doc.next));
+    out
+}
+
+fn cutover_rows(doc: &PlanDoc) -> Vec<Vec<String>> {
+    let row = |a: &str, b: &str| vec![a.to_owned(), b.to_owned()];
+    let mut rows = vec![row("gates", "events caught up, no long transaction, structure unchanged")];
+    rows.extend(doc.participants.iter().map(|p| row(&format!("prepare {}", p.name), &format!("{}, undone on failure", p.kind))));
+    rows.push(row("approval", "a prompt, or --yes"));
+    rows.push(row("fence", "SHARE ROW EXCLUSIVE on every table of blue: writers wait, readers go on"));
+    rows.push(row("drain", "the last events, sequences, proof"));
+    rows.push(row("decide", "COMMIT of the fence; before it everything is undone, after it only forward"));
+    for p in &doc.participants {
+        let group = p.group.as_ref().map(|group| format!(", at once with group {group}")).unwrap_or_default();
+        rows.push(row(&format!("commit {}", p.name), &format!("{}{group}", p.kind)));
+    }
+    rows
+}
+
+/// `ALTER TABLE ×3 access_token, consent; UPDATE access_token`.
+fn verbs(migration: &MigrationDoc) -> String {
+    let mut by_verb: Vec<(&str, usize, Vec<&str>)> = Vec::new();
+    for statement in &migration.statements {
+        let at = by_verb.iter().position(|(verb, _, _)| *verb == statement.verb).unwrap_or_else(|| {
+            by_verb.push((&statement.verb, 0, Vec::new()));
+            by_verb.len() - 1
+        });
+        if let Some((_, n, relations)) = by_verb.get_mut(at) {
+            *n += 1;
+            relations.extend(statement.relation.as_deref().filter(|name| !relations.contains(name)).into_iter().collect::<Vec<_>>());
+        }
+    }
+    let one = |(verb, n, relations): &(&str, usize, Vec<&str>)| {
+        let times = if *n > 1 { format!(" ×{n}") } else { String::new() };
+        let names = if relations.is_empty() { String::new() } else { format!(" {}", relations.join(", ")) };
+        format!("{verb}{times}{names}")
+    };
+    by_verb.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+fn show_rows(rows: i64) -> String {
+    u64::try_from(rows).map_or_else(|_| "rows unknown (never analysed)".to_owned(), |n| format!("about {}", count(n, "row")))
+}
+
+/// `10 migrations, 71 MB, 5 events, 2 participants. Ready in about 8 s; …`
+fn summary(doc: &PlanDoc) -> String {
+    let bytes: u64 = doc.tables.iter().map(|table| table.bytes).sum();
+    let pending = doc.migrations.iter().filter(|m| m.pending).count();
+    let severities = |wanted| doc.findings.iter().filter(|f| f.severity == wanted).count();
+    let seconds = doc.estimate.copy_seconds + doc.estimate.migrate_seconds;
+    format!(
+        "{}, {}, {}, {}, {}. Ready in about {} ({}); clients wait for the fence and the commits, at worst {} plus commits. \
+         Writes other than the events do not travel after the copy. {}, {}.",
+        count(pending, "migration"),
+        show_bytes(bytes),
+        count(doc.events.len(), "event"),
+        count(doc.checks.len(), "check"),
+        count(doc.participants.len(), "participant"),
+        show_millis(seconds * 1000),
+        doc.estimate.basis,
+        show_millis(doc.deadline_ms),
+        count(severities(Severity::Blocker), "blocker"),
+        count(severities(Severity::Warning), "warning"),
+    )
+}

@@ -1,0 +1,125 @@
+//! How findings, tables and failures read. Colour comes from `console`, which honours `NO_COLOR` and asks whether the
+//! stream is a terminal.
+
+use comfy_table::{ContentArrangement, Table, presets};
+use console::Style;
+
+use crate::error::Failure;
+use crate::finding::{Finding, Severity};
+
+/// The width that text is laid out for where there is no terminal to ask.
+const WIDTH: u16 = 80;
+
+/// A table without borders that fits the terminal, at most 100 columns wide; cells wrap.
+pub fn table<R, C>(header: &[&str], rows: R) -> String
+where
+    R: IntoIterator<Item = Vec<C>>,
+    C: std::fmt::Display,
+{
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width());
+    if !header.is_empty() {
+        table.set_header(header.iter().copied());
+    }
+    for row in rows {
+        table.add_row(row.iter().map(ToString::to_string).collect::<Vec<_>>());
+    }
+    // Trailing blanks would wrap on a narrow terminal.
+    table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+fn width() -> u16 {
+    console::Term::stdout().size_checked().map_or(WIDTH, |(_, columns)| columns.clamp(40, 100))
+}
+
+/// A heading.
+pub fn heading(text: &str) -> String {
+    format!("\n{}\n", Style::new().bold().apply_to(text))
+}
+
+/// A text, wrapped, each line indented by `indent` blanks.
+pub fn wrapped(text: &str, indent: usize) -> String {
+    let room = usize::from(width()).saturating_sub(indent).max(20);
+    let mut out = String::new();
+    for paragraph in text.lines() {
+        let mut line = String::new();
+        for word in paragraph.split(' ') {
+            if !line.is_empty() && console::measure_text_width(&line) + 1 + console::measure_text_width(word) > room {
+                out.push_str(&format!("{:indent$}{}\n", "", line));
+                line.clear();
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        out.push_str(&format!("{:indent$}{}\n", "", line));
+    }
+    out
+}
+
+/// One finding: severity, id and object in a line, then what, so-what, next.
+pub fn finding(finding: &Finding) -> String {
+    let style = match finding.severity {
+        Severity::Blocker => Style::new().red().bold(),
+        Severity::Warning => Style::new().yellow().bold(),
+        Severity::Note => Style::new().bold(),
+    };
+    let mut text = format!("{} {}\n", style.apply_to(finding.severity.word()), finding.id);
+    text.push_str(&wrapped(&format!("{}: {}", finding.object, finding.what), 2));
+    if !finding.so_what.is_empty() {
+        text.push_str(&wrapped(&finding.so_what, 2));
+    }
+    if !finding.next.is_empty() {
+        // Never wrapped: it is there to be copied.
+        for line in format!("next: {}", finding.next).lines() {
+            text.push_str(&format!("  {line}\n"));
+        }
+    }
+    text
+}
+
+/// A failure: what, detail, state, hint.
+pub fn failure(failure: &Failure) -> String {
+    let mut text = format!("{} {}\n", Style::new().for_stderr().red().bold().apply_to("error:"), failure.what);
+    for line in failure.detail.iter().flat_map(|detail| detail.lines()) {
+        text.push_str(&format!("  {line}\n"));
+    }
+    if let Some(state) = &failure.state {
+        text.push_str(&format!("State: {state}\n"));
+    }
+    if let Some(hint) = &failure.hint {
+        text.push_str(&format!("Hint: {hint}\n"));
+    }
+    text
+}
+
+/// `1 check`, `2 checks`.
+pub fn count(n: impl TryInto<u64>, noun: &str) -> String {
+    let n: u64 = n.try_into().unwrap_or(u64::MAX);
+    if n == 1 { format!("1 {noun}") } else { format!("{} {noun}s", thousands(n)) }
+}
+
+/// `1,234,567`.
+pub fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    groups.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_as_people_write_them() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!((count(1_u64, "check"), count(2000_u64, "row")), ("1 check".to_owned(), "2,000 rows".to_owned()));
+    }
+
+    #[test]
+    fn long_text_is_wrapped_and_indented() {
+        let text = wrapped(&"word ".repeat(40), 4);
+        assert!(text.lines().all(|line| line.starts_with("    ") && line.len() <= 100), "{text}");
+    }
+}
