@@ -1,5 +1,45 @@
-//! snapshot (being written).
+//! The copy: blue's schema and rows, as one exported snapshot sees them, into an empty green.
+//!
+//! The order is that of `pg_restore`'s sections: [`dump_schema`] and [`restore_pre_data`] (types, tables, functions),
+//! [`copy_rows`], then the post-data section in three parts: [`build_indexes`], [`add_foreign_keys`], [`restore_rest`].
+//! [`set_sequences`], [`copy_settings`] and [`analyze`] bring what is in no section.
+//!
+//! # What a crash leaves
+//! Nothing on blue: the keeper's session and every worker's hold read-only transactions, and end with us. The exported
+//! snapshot dies with them, so a crash before all rows are in means that the copy starts over: [`empty_green`], and a new
+//! [`export`]. What comes after the rows doesn't need the snapshot, and each of its functions looks at what is there
+//! and does the rest. One statement is one transaction: an index or a constraint is there whole or not at all.
 
-pub async fn set_sequences(_b: &crate::postgres::Db, _g: &crate::postgres::Db, _m: i64) -> crate::error::Result<()> {
-    Ok(())
+mod program;
+mod export;
+mod watch;
+mod schema;
+mod meter;
+mod table;
+mod rows;
+mod post_data;
+mod indexes;
+mod rest;
+mod sequences;
+mod settings;
+mod analyze;
+mod empty;
+
+pub use analyze::analyze;
+pub use empty::empty_green;
+pub use export::{CopyPoint, Export, export, join};
+pub use indexes::build_indexes;
+pub use post_data::{PostData, PostItem, read_post_data};
+pub use rest::{add_foreign_keys, restore_rest};
+pub use rows::{TableCopied, copy_rows};
+pub use schema::{dump_schema, restore_pre_data};
+pub use sequences::{SequenceSet, set_sequences};
+pub use settings::copy_settings;
+pub use watch::watch;
+
+use crate::error::Failure;
+
+/// The failure of work that its operator interrupted.
+fn interrupted(what: &str) -> Failure {
+    Failure::failed(format!("{what}: interrupted"))
 }

@@ -1,0 +1,15 @@
+-- no parameters; one row per user sequence, ours and extensions' left out
+SELECT n.nspname::text AS schema,
+       c.relname::text AS name,
+       s.seqincrement AS increment,
+       s.seqmin AS min,
+       s.seqmax AS max,
+       s.seqcycle AS cycle
+FROM pg_catalog.pg_sequence s
+JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relpersistence <> 't'
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'teal')
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                  WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+ORDER BY n.nspname, c.relname

@@ -1,0 +1,50 @@
+//! Statistics for the planner: without them green would choose other plans than blue.
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::read_tables;
+use crate::error::{Context, Failure, Result};
+use crate::postgres::{Access, Name, Target};
+use crate::step::{Notices, Unit};
+
+use super::indexes::LOCK_TIMEOUT;
+use super::interrupted;
+
+/// Analyses all of green's tables, the largest first, on `jobs` sessions. Repeatable.
+///
+/// A partitioned table is analysed with its partitions; so each partition comes once.
+pub async fn analyze(green: &Target, jobs: usize, notices: &Notices, cancel: &CancellationToken) -> Result<()> {
+    let first = green.connect(Access::ReadWrite).await?;
+    let mut tables = read_tables(&first).await?;
+    tables.retain(|table| table.partition_of.is_none());
+    tables.sort_by_key(|table| table.bytes);
+    let mut names: Vec<Name> = tables.into_iter().map(|table| table.name).collect();
+    let total = names.len() as u64;
+    let mut sessions = vec![first];
+    while sessions.len() < jobs.clamp(1, names.len().max(1)) {
+        sessions.push(green.connect(Access::ReadWrite).await?);
+    }
+    let mut running = JoinSet::new();
+    let mut done = 0;
+    while done < total {
+        while let Some(session) = (!names.is_empty()).then(|| sessions.pop()).flatten() {
+            let Some(name) = names.pop() else { break };
+            running.spawn(async move {
+                session.run(LOCK_TIMEOUT).await?;
+                session.run(&format!("ANALYZE {name}")).await.with_context(|| format!("analysing {}", name.plain()))?;
+                Ok::<_, Failure>((session, name))
+            });
+        }
+        tokio::select! {
+            Some(analysed) = running.join_next() => {
+                let (session, name) = analysed.map_err(|e| Failure::failed(format!("an ANALYZE ended: {e}")))??;
+                sessions.push(session);
+                done += 1;
+                notices.progress(done, total, Unit::Tables, name.plain());
+            }
+            () = cancel.cancelled() => return Err(interrupted("analysing")),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! Indexes of the copy: each table's as soon as its rows are in, in parallel.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::{Relkind, Table};
+use crate::error::{Context, Failure, Result};
+use crate::postgres::{Access, Db, Name, Target};
+use crate::step::{Notices, Unit};
+
+use super::interrupted;
+use super::post_data::{PostData, PostItem, SESSION};
+
+/// How long a lock may take: nobody but the copy should be there. Applies to locks, never to the build itself.
+pub(super) const LOCK_TIMEOUT: &str = "SET lock_timeout = '60s'";
+
+/// Builds what `post` lists as indexes, on up to `jobs` sessions, then attaches the parts of partitioned ones.
+///
+/// `tables` are blue's, for their sizes: of what may start, the largest goes first. The indexes of a table that holds rows
+/// start when its name comes out of `ready`, those of partitioned parents and materialized views, which hold none yet, at
+/// once; when the sender is gone, all may start. So `ready` may also be a channel that is closed already, as on a resume.
+///
+/// What is there is skipped; an invalid index of a table that holds rows is dropped and built again.
+pub async fn build_indexes(
+    green: &Target,
+    post: &PostData,
+    tables: &[Table],
+    mut ready: UnboundedReceiver<Name>,
+    jobs: usize,
+    notices: &Notices,
+    cancel: &CancellationToken,
+) -> Result<()> {
+    let mut line = Line::new(&post.indexes, tables);
+    let mut sessions = Vec::new();
+    let mut builds = JoinSet::new();
+    let mut all_ready = false;
+    let total = post.indexes.len() as u64;
+    let mut done = 0;
+    notices.progress(0, total, Unit::Indexes, "");
+    while done < total {
+        while builds.len() < jobs.max(1) {
+            let Some(item) = line.next() else { break };
+            let session = match sessions.pop() {
+                Some(session) => session,
+                None => connect(green).await?,
+            };
+            builds.spawn(build(session, item));
+        }
+        tokio::select! {
+            Some(built) = builds.join_next() => {
+                let (session, item) = built.map_err(|e| Failure::failed(format!("an index build ended: {e}")))??;
+                sessions.push(session);
+                done += 1;
+                notices.progress(done, total, Unit::Indexes, item.object.0);
+            }
+            table = ready.recv(), if !all_ready => match table {
+                Some(table) => line.start(&table),
+                None => {
+                    all_ready = true;
+                    line.start_all();
+                }
+            },
+            () = cancel.cancelled() => return Err(interrupted("building indexes")),
+        }
+    }
+    let session = connect(green).await?;
+    for attach in &post.attaches {
+        // Attaching what is attached already does nothing (ATExecAttachPartitionIdx).
+        session.run(attach).await.map_err(|e| e.doing("attaching an index"))?;
+    }
+    Ok(())
+}
+
+/// A session for the dump's statements.
+pub(super) async fn connect(green: &Target) -> Result<Db> {
+    let session = green.connect(Access::ReadWrite).await?;
+    session.run(SESSION).await?;
+    session.run(LOCK_TIMEOUT).await?;
+    Ok(session)
+}
+
+/// Indexes that wait for their table's rows, and those that may start, the largest table's first.
+struct Line {
+    waiting: HashMap<Name, VecDeque<PostItem>>,
+    /// By size of the table, so that the last entry is the largest.
+    ready: BTreeMap<(u64, Name), VecDeque<PostItem>>,
+    sizes: HashMap<Name, u64>,
+}
+
+impl Line {
+    fn new(items: &[PostItem], tables: &[Table]) -> Self {
+        let sizes = tables.iter().filter(|t| t.kind == Relkind::Table).map(|t| (t.name.clone(), t.bytes)).collect();
+        let mut line = Self { waiting: HashMap::new(), ready: BTreeMap::new(), sizes };
+        for item in items {
+            line.waiting.entry(item.table.clone()).or_default().push_back(item.clone());
+        }
+        let empty: Vec<Name> = line.waiting.keys().filter(|name| !line.sizes.contains_key(name)).cloned().collect();
+        empty.iter().for_each(|name| line.start(name));
+        line
+    }
+
+    fn start(&mut self, table: &Name) {
+        if let Some(items) = self.waiting.remove(table) {
+            let size = self.sizes.get(table).copied().unwrap_or(0);
+            self.ready.insert((size, table.clone()), items);
+        }
+    }
+
+    fn start_all(&mut self) {
+        let tables: Vec<Name> = self.waiting.keys().cloned().collect();
+        tables.iter().for_each(|table| self.start(table));
+    }
+
+    fn next(&mut self) -> Option<PostItem> {
+        let mut largest = self.ready.last_entry()?;
+        let item = largest.get_mut().pop_front();
+        if largest.get().is_empty() {
+            largest.remove();
+        }
+        item
+    }
+}
+
+async fn build(session: Db, item: PostItem) -> Result<(Db, PostItem)> {
+    let doing = || format!("building {} on {}", item.object.0, item.table.plain());
+    if !is_built(&session, &item).await.with_context(doing)? {
+        session.run(&item.sql).await.with_context(doing)?;
+    }
+    Ok((session, item))
+}
+
+/// Whether it is there and usable. An invalid index is dropped; on a partitioned table it only waits for its parts.
+async fn is_built(session: &Db, item: &PostItem) -> Result<bool> {
+    if item.constraint {
+        return is_constraint(session, item).await;
+    }
+    let sql = include_str!("../postgres/sql/select_index_state.sql");
+    let Some(row) = session.maybe_row(sql, &[&item.table.schema.0, &item.object.0]).await? else {
+        return Ok(false);
+    };
+    let usable = row.get::<_, bool>("valid") || row.get::<_, bool>("partitioned");
+    if !usable {
+        let index = Name { schema: item.table.schema.clone(), object: item.object.clone() };
+        session.run(&format!("DROP INDEX {index}")).await?;
+    }
+    Ok(usable)
+}
+
+/// Whether the table has the constraint. One that is there is whole: ADD CONSTRAINT is one transaction.
+pub(super) async fn is_constraint(session: &Db, item: &PostItem) -> Result<bool> {
+    let sql = include_str!("../postgres/sql/select_constraint.sql");
+    let names = [&item.table.schema.0, &item.table.object.0, &item.object.0];
+    Ok(session.maybe_row(sql, &[&names[0], &names[1], &names[2]]).await?.is_some())
+}

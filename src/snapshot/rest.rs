@@ -1,0 +1,86 @@
+//! What comes after the indexes: foreign keys, then everything else of the section.
+
+use tokio_postgres::error::SqlState;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Context, Result};
+use crate::postgres::{Db, Error, Target};
+use crate::step::{Notices, Unit};
+
+use super::indexes::{connect, is_constraint};
+use super::interrupted;
+use super::post_data::PostData;
+
+/// Adds the foreign keys one after another: two that share a table deadlock in parallel (mechanics.md). Each checks all
+/// rows, unless blue's own is NOT VALID. What is there is skipped.
+///
+/// Progress counts foreign keys, in the unit of indexes' neighbours: one per constraint.
+pub async fn add_foreign_keys(
+    green: &Target,
+    post: &PostData,
+    notices: &Notices,
+    cancel: &CancellationToken,
+) -> Result<()> {
+    let session = connect(green).await?;
+    let total = post.foreign_keys.len() as u64;
+    for (done, item) in (0..).zip(&post.foreign_keys) {
+        notices.progress(done, total, Unit::Tables, format!("{} {}", item.table.plain(), item.object.0));
+        if !is_constraint(&session, item).await? {
+            run(&session, &item.sql, cancel, || {
+                format!("adding the foreign key {} on {}", item.object.0, item.table.plain())
+            })
+            .await?;
+        }
+    }
+    notices.progress(total, total, Unit::Tables, "");
+    Ok(())
+}
+
+/// Runs what remains, in the dump's order: triggers, rules, policies, statistics, comments, REFRESH, marks.
+///
+/// Green was empty, so an object that is there already (after a crash) is this dump's own: skipped. ALTER, COMMENT, GRANT
+/// and REFRESH may run twice.
+pub async fn restore_rest(
+    green: &Target,
+    post: &PostData,
+    notices: &Notices,
+    cancel: &CancellationToken,
+) -> Result<()> {
+    let session = connect(green).await?;
+    let total = post.rest.len() as u64;
+    for (done, sql) in (0..).zip(&post.rest) {
+        notices.progress(done, total, Unit::Tables, "");
+        run(&session, sql, cancel, || format!("restoring: {}", first_line(sql))).await?;
+    }
+    notices.progress(total, total, Unit::Tables, "");
+    Ok(())
+}
+
+/// Runs one statement; ends it on the server too where `cancel` says so.
+async fn run<D: std::fmt::Display>(
+    session: &Db,
+    sql: &str,
+    cancel: &CancellationToken,
+    doing: impl Fn() -> D,
+) -> Result<()> {
+    let ran = tokio::select! {
+        ran = session.run(sql) => ran,
+        () = cancel.cancelled() => {
+            // The session may be gone as well; then there is nothing to end.
+            let _ = session.cancel_token().cancel_query(tokio_postgres::NoTls).await;
+            return Err(interrupted(&doing().to_string()));
+        }
+    };
+    match ran {
+        Err(e) if is_there(&e) => Ok(()),
+        ran => ran.with_context(doing),
+    }
+}
+
+fn is_there(e: &Error) -> bool {
+    e.code().is_some_and(|code| *code == SqlState::DUPLICATE_OBJECT || *code == SqlState::DUPLICATE_TABLE)
+}
+
+fn first_line(sql: &str) -> &str {
+    sql.lines().next().unwrap_or_default()
+}
