@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 use tokio_postgres::{CancelToken, NoTls};
@@ -25,7 +26,7 @@ const LOCK_TIMEOUT: &str = "SET lock_timeout = '10s'";
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What was copied of one table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableCopied {
     /// Which.
     pub name: Name,
