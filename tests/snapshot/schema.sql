@@ -19,7 +19,7 @@ CREATE TABLE ticket (
     title text NOT NULL,
     mood mood,
     size positive,
-    both pair,
+    pair pair,
     tags text[],
     moods mood[],
     doubled int GENERATED ALWAYS AS (twice(size)) STORED,
@@ -31,7 +31,7 @@ CREATE INDEX ticket_title ON ticket (lower(title)) INCLUDE (id) WHERE title <> '
 COMMENT ON TABLE ticket IS 'it''s; a \ ticket';
 COMMENT ON INDEX ticket_title IS 'by title';
 CREATE STATISTICS ticket_stats ON title, size FROM ticket;
-INSERT INTO ticket (title, mood, size, both, tags, moods, during, body)
+INSERT INTO ticket (title, mood, size, pair, tags, moods, during, body)
 SELECT 't' || g, 'ok', g, ROW(g, E'tab\t"quoted"\\'), ARRAY['a', NULL, 'c,d'], '{sad,happy}',
        tstzrange(now(), now() + g * interval '1 hour'), '{"a": 1}'
 FROM generate_series(1, 2000) g;
@@ -97,7 +97,7 @@ ALTER TABLE ticket ENABLE ROW LEVEL SECURITY;
 CREATE POLICY readers ON ticket FOR SELECT TO teal_reader USING (size > 1);
 ALTER TABLE ticket REPLICA IDENTITY FULL;
 ALTER TABLE egg CLUSTER ON egg_pkey;
-CREATE PUBLICATION some FOR TABLE hen, egg;
+CREATE PUBLICATION partly FOR TABLE hen, egg;
 
 GRANT SELECT ON ticket, titles TO teal_reader;
 GRANT UPDATE (title) ON ticket TO teal_reader;
