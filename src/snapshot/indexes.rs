@@ -65,13 +65,12 @@ async fn build_all(
     while done < total {
         while builds.len() < jobs.max(1) {
             let Some(item) = line.next() else { break };
-            let session = match sessions.pop() {
-                Some(session) => session,
-                None => {
-                    let session = connect(green).await?;
-                    ends.add(&session);
-                    session
-                }
+            let session = if let Some(session) = sessions.pop() {
+                session
+            } else {
+                let session = connect(green).await?;
+                ends.add(&session);
+                session
             };
             builds.spawn(build(session, item));
         }

@@ -32,7 +32,7 @@ COMMENT ON TABLE ticket IS 'it''s; a \ ticket';
 COMMENT ON INDEX ticket_title IS 'by title';
 CREATE STATISTICS ticket_stats ON title, size FROM ticket;
 INSERT INTO ticket (title, mood, size, pair, tags, moods, during, body)
-SELECT 't' || g, 'ok', g, ROW(g, E'tab\t"quoted"\\'), ARRAY['a', NULL, 'c,d'], '{sad,happy}',
+SELECT 't' || g, 'ok', g, ROW(g, E'tab\t"quoted"\\')::pair, ARRAY['a', NULL, 'c,d'], '{sad,happy}',
        tstzrange(now(), now() + g * interval '1 hour'), '{"a": 1}'
 FROM generate_series(1, 2000) g;
 
