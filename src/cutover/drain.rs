@@ -1,7 +1,7 @@
 //! Under the fence: everything that blue still has to say reaches green.
 
 use crate::catalog::{Structure, read_structure};
-use crate::error::{Context, Result};
+use crate::error::{Context, Failure, Result};
 use crate::failpoint::failpoint;
 use crate::plan::Event;
 use crate::postgres::{Access, Db, Lsn, Target};
@@ -17,6 +17,8 @@ pub struct Drain {
     applier: Applier,
     blue: Db,
     green: Db,
+    /// Will hold green as it is under the fence, for the proof after the decision.
+    witness: Option<Db>,
     /// The highest event that was verified before the fence.
     verified_up_to: i64,
 }
@@ -33,6 +35,8 @@ pub struct Drained {
     pub green_open: Option<String>,
     /// Blue's structure now.
     pub structure: Structure,
+    /// A session whose snapshot is green as it is now; blue needs none, it stands still behind the fence.
+    pub witness: Option<Db>,
 }
 
 impl Drain {
@@ -45,12 +49,13 @@ impl Drain {
         notices: &Notices,
     ) -> Result<Self> {
         let blue = blue.connect(Access::ReadWrite).await?;
+        let witness = Some(green.connect(Access::ReadOnly).await?);
         let green = replay::pass(green).await?;
         applier.pass().await?;
         let verified = verify_events_after(&blue, &green, events, 0, notices).await?;
         // What fails here fails under the fence as well: the whole of it is asked again there.
         let verified_up_to = if verified.failed == 0 { verified.last_id } else { 0 };
-        Ok(Self { applier, blue, green, verified_up_to })
+        Ok(Self { applier, blue, green, witness, verified_up_to })
     }
 
     /// Applies what is left. The fence holds all writers: what is visible now is all there will ever be.
@@ -63,7 +68,13 @@ impl Drain {
         let tally = replay::read_tally(&self.blue, &self.green).await?;
         let green_open = replay::is_closed(&self.green).await?.err();
         let structure = read_structure(&self.blue).await?;
+        let witness = self.witness.take();
+        if let Some(witness) = &witness {
+            // The first statement takes the snapshot.
+            witness.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 1").await?;
+        }
         failpoint("drain.applied");
-        Ok(Drained { lsn: lsn.parse().unwrap_or(Lsn(0)), tally, verified, green_open, structure })
+        let lsn = lsn.parse().map_err(Failure::failed)?;
+        Ok(Drained { lsn, tally, verified, green_open, structure, witness })
     }
 }
