@@ -297,7 +297,7 @@ fn demo_text(doc: &DemoDoc, audit: &Audit, report: &RunReport) -> String {
             "own ledger",
             format!(
                 "{} revocations acknowledged to clients, {} still alive on green",
-                n(audit.revocations_acknowledged as u64),
+                n(audit.revocations_acknowledged),
                 audit.revocations_lost.len()
             ),
         ),

@@ -243,6 +243,7 @@ where
     if !approved {
         return Err(Failure::failed("not approved").into());
     }
+    drain.catch_up(&given.plan.events, &recorder.notices(&step("drain"))).await?;
     // Asked as late as possible, so that the figure is true; not under the fence, where clients wait.
     let writes = blue_writes(given).await?;
 
