@@ -1,3 +1,5 @@
 //! `migrate`: the thin program over the library.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    teal::cli::main(std::env::args_os())
+}

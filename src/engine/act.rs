@@ -13,7 +13,7 @@ use super::results::{CopyResult, MigratedResult, ProofResult, ValidatedResult, c
 use crate::capture;
 use crate::catalog::{read_tables, waiting_for};
 use crate::ddl::Migration;
-use crate::error::{Context, Failure, Result};
+use crate::error::{Failure, Result};
 use crate::finding::{Finding, blockers};
 use crate::journal::{Recorder, Run};
 use crate::migrate;
@@ -188,7 +188,7 @@ impl<'a> Act<'a> {
             Some(under_way) => under_way.await.map_err(|e| Failure::failed(e.to_string()))?,
             None => {
                 let post = self.post_data(recorder.folder()).await?;
-                super::copy::build_all(self.plan, post, notices.clone(), recorder.stop().clone()).await
+                super::copy::build_missing(self.plan, post, notices.clone(), recorder.stop().clone()).await
             }
         }?;
         done(json!({ "indexes": built }), &format!("{built} indexes and constraints"))
@@ -223,8 +223,11 @@ impl<'a> Act<'a> {
         let plan = &self.plan.migrations;
         let applied = migrate::versions_in(&self.green().await?, plan.applied.as_deref()).await?;
         if applied.contains(&migration.version) {
-            return Err(Failure::blocked(format!("{file}: green's bookkeeping has version {} already", migration.version))
-                .hint("somebody ran it on green; make the copy again: migrate apply --redo snapshot/copy"));
+            return Err(Failure::blocked(format!(
+                "{file}: green's bookkeeping has version {} already",
+                migration.version
+            ))
+            .hint("somebody ran it on green; make the copy again: migrate apply --redo snapshot/copy"));
         }
         let order = migrate::Order { migration, plan, step: &step.id, digest: &step.digest };
         let facts = migrate::run_file(&self.plan.green, &order, notices, recorder.stop()).await?;
@@ -301,9 +304,13 @@ pub async fn validate_now(
     let tally = replay::read_tally(blue, green).await?;
     let verified = replay::verify_events(blue, green, &plan.events, notices).await?;
     findings.extend(replay::dead_letters(green, 10).await?.into_iter().map(|letter| {
-        Finding::blocker("event/dead-letter", format!("event {} {} {}", letter.id, letter.event, letter.key), letter.error)
-            .so_what("this event is not on green")
-            .next("mend its replay in the plan, then: migrate apply")
+        Finding::blocker(
+            "event/dead-letter",
+            format!("event {} {} {}", letter.id, letter.event, letter.key),
+            letter.error,
+        )
+        .so_what("this event is not on green")
+        .next("mend its replay in the plan, then: migrate apply")
     }));
     if verified.failed > tally.dead {
         findings.push(

@@ -51,7 +51,9 @@ pub async fn begin(order: Begin<'_>) -> Result<Recorder> {
             remove_empty(&folder);
             return Err(Failure::blocked(format!("plan {} has no run here: {}", order.plan.name, folder.display()))
                 .state("nothing was done")
-                .hint("begin with: migrate apply; or bring the journal here from where `migrate status` says it lies"));
+                .hint(
+                    "begin with: migrate apply; or bring the journal here from where `migrate status` says it lies",
+                ));
         };
         let begun = Record::RunBegun {
             format: FORMAT.to_owned(),

@@ -11,11 +11,11 @@ use super::kept;
 use super::results::CopyResult;
 use crate::capture;
 use crate::catalog::{Table, read_structure, read_tables, read_write_counters};
-use crate::error::{Failure, Result};
+use crate::error::Result;
 use crate::failpoint::failpoint;
 use crate::journal::Recorder;
 use crate::plan::Plan;
-use crate::postgres::Name;
+use crate::postgres::{Access, Name};
 use crate::snapshot::{self, CopyPoint, PostData};
 use crate::step::{Notices, Phase, StepId};
 use crate::units::show_bytes;
@@ -52,14 +52,11 @@ impl Act<'_> {
         let post = snapshot::read_post_data(&archive(folder)).await?;
         let (copied_table, ready) = mpsc::unbounded_channel::<Name>();
         let indexes = StepId::new(Phase::Snapshot, "indexes");
-        let building = build(self.plan, post, ready, notices.of(&indexes), stop.clone());
+        let building = build(self.plan.clone(), tables.clone(), post, ready, notices.of(&indexes), stop.clone());
         self.indexes = Some(tokio::spawn(building));
 
-        let each = move |name: &Name| {
-            // The index builder may have failed already; its own step says so.
-            let _ = copied_table.send(name.clone());
-        };
-        let copied = snapshot::copy_rows(blue, green, &point, &tables, *jobs, notices, stop, each).await?;
+        let copied = snapshot::copy_rows((blue, green), &point, &tables, *jobs, &copied_table, notices, stop).await?;
+        drop(copied_table);
         let digests = digest_blue(self.plan, &point, &tables, notices).await?;
         let answers = checks::ask_blue(self.plan, &snapshot::join(blue, &point).await?, folder).await?;
         drop(export);
@@ -73,12 +70,7 @@ impl Act<'_> {
     }
 }
 
-async fn digest_blue(
-    plan: &Plan,
-    point: &CopyPoint,
-    tables: &[Table],
-    notices: &Notices,
-) -> Result<Vec<TableDigest>> {
+async fn digest_blue(plan: &Plan, point: &CopyPoint, tables: &[Table], notices: &Notices) -> Result<Vec<TableDigest>> {
     let mut sessions = Vec::new();
     for _ in 0..plan.jobs {
         sessions.push(snapshot::join(&plan.blue, point).await?);
@@ -87,23 +79,27 @@ async fn digest_blue(
     validate::digest_all(sessions, &tables, notices).await
 }
 
+/// Builds indexes and constraints, those of a table as soon as its rows are in; gives their number.
 async fn build(
-    plan: &Plan,
+    plan: Plan,
+    tables: Vec<Table>,
     post: PostData,
     ready: mpsc::UnboundedReceiver<Name>,
     notices: Notices,
     stop: CancellationToken,
 ) -> Result<u64> {
-    let _ = (plan, post, ready, notices, stop);
-    Err(Failure::failed("unreachable"))
+    snapshot::build_indexes(&plan.green, &post, &tables, ready, plan.jobs, &notices, &stop).await?;
+    Ok(post.indexes.len() as u64)
 }
 
-/// Builds every index at once: the rows are all in.
-pub async fn build_all(plan: &Plan, post: PostData, notices: Notices, stop: CancellationToken) -> Result<u64> {
+/// Builds what is not there yet, when the process that copied the rows is gone: they are all in.
+pub async fn build_missing(plan: &Plan, post: PostData, notices: Notices, stop: CancellationToken) -> Result<u64> {
+    let green = plan.green.connect(Access::ReadOnly).await?;
+    let tables = read_tables(&green).await?;
     let (all, ready) = mpsc::unbounded_channel();
-    for item in &post.indexes {
-        let _ = all.send(item.table.clone());
+    for table in &tables {
+        let _ = all.send(table.name.clone());
     }
     drop(all);
-    build(plan, post, ready, notices, stop).await
+    build(plan.clone(), tables, post, ready, notices, stop).await
 }

@@ -22,9 +22,9 @@ use crate::plan::Plan;
 use crate::step::Step;
 
 pub use act::{Act, validate_now};
-pub use checks::ask_now;
 pub use begin::{Begin, begin, run_folder};
-pub use results::{CopyResult, MigratedResult, ProofResult, ValidatedResult, given};
+pub use checks::ask_now;
+pub use results::{CopyResult, MigratedResult, ProofResult, ValidatedResult, given, result_of};
 pub use take_down::{Left, abort, ask_to_stop, finish};
 
 /// Does every step that is not done, in order, up to `ready`. Safe to run again after any failure.

@@ -255,7 +255,10 @@ pub fn plan_text(doc: &PlanDoc) -> String {
     }
     out.push_str(&heading("Largest tables"));
     let largest = doc.tables.iter().take(8);
-    out.push_str(&text::table(&[], largest.map(|t| vec![t.table.clone(), show_bytes(t.bytes), show_rows(t.estimated_rows)])));
+    out.push_str(&text::table(
+        &[],
+        largest.map(|t| vec![t.table.clone(), show_bytes(t.bytes), show_rows(t.estimated_rows)]),
+    ));
     if !doc.findings.is_empty() {
         out.push_str(&heading("Findings"));
         out.push_str(&doc.findings.iter().map(text::finding).collect::<String>());
@@ -269,7 +272,9 @@ pub fn plan_text(doc: &PlanDoc) -> String {
 fn cutover_rows(doc: &PlanDoc) -> Vec<Vec<String>> {
     let row = |a: &str, b: &str| vec![a.to_owned(), b.to_owned()];
     let mut rows = vec![row("gates", "events caught up, no long transaction, structure unchanged")];
-    rows.extend(doc.participants.iter().map(|p| row(&format!("prepare {}", p.name), &format!("{}, undone on failure", p.kind))));
+    rows.extend(
+        doc.participants.iter().map(|p| row(&format!("prepare {}", p.name), &format!("{}, undone on failure", p.kind))),
+    );
     rows.push(row("approval", "a prompt, or --yes"));
     rows.push(row("fence", "SHARE ROW EXCLUSIVE on every table of blue: writers wait, readers go on"));
     rows.push(row("drain", "the last events, sequences, proof"));
@@ -291,7 +296,9 @@ fn verbs(migration: &MigrationDoc) -> String {
         });
         if let Some((_, n, relations)) = by_verb.get_mut(at) {
             *n += 1;
-            relations.extend(statement.relation.as_deref().filter(|name| !relations.contains(name)).into_iter().collect::<Vec<_>>());
+            relations.extend(
+                statement.relation.as_deref().filter(|name| !relations.contains(name)).into_iter().collect::<Vec<_>>(),
+            );
         }
     }
     let one = |(verb, n, relations): &(&str, usize, Vec<&str>)| {
@@ -303,7 +310,8 @@ fn verbs(migration: &MigrationDoc) -> String {
 }
 
 fn show_rows(rows: i64) -> String {
-    u64::try_from(rows).map_or_else(|_| "rows unknown (never analysed)".to_owned(), |n| format!("about {}", count(n, "row")))
+    u64::try_from(rows)
+        .map_or_else(|_| "rows unknown (never analysed)".to_owned(), |n| format!("about {}", count(n, "row")))
 }
 
 /// `10 migrations, 71 MB, 5 events, 2 participants. Ready in about 8 s; …`

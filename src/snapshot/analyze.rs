@@ -8,6 +8,7 @@ use crate::error::{Context, Failure, Result};
 use crate::postgres::{Access, Name, Target};
 use crate::step::{Notices, Unit};
 
+use super::ends::Ends;
 use super::indexes::LOCK_TIMEOUT;
 use super::interrupted;
 
@@ -15,6 +16,15 @@ use super::interrupted;
 ///
 /// A partitioned table is analysed with its partitions; so each partition comes once.
 pub async fn analyze(green: &Target, jobs: usize, notices: &Notices, cancel: &CancellationToken) -> Result<()> {
+    let mut ends = Ends::default();
+    let analysed = tokio::select! {
+        analysed = analyze_all(green, jobs, notices, &mut ends) => analysed,
+        () = cancel.cancelled() => Err(interrupted("analysing")),
+    };
+    ends.settle(analysed).await
+}
+
+async fn analyze_all(green: &Target, jobs: usize, notices: &Notices, ends: &mut Ends) -> Result<()> {
     let first = green.connect(Access::ReadWrite).await?;
     let mut tables = read_tables(&first).await?;
     tables.retain(|table| table.partition_of.is_none());
@@ -25,26 +35,26 @@ pub async fn analyze(green: &Target, jobs: usize, notices: &Notices, cancel: &Ca
     while sessions.len() < jobs.clamp(1, names.len().max(1)) {
         sessions.push(green.connect(Access::ReadWrite).await?);
     }
+    for session in &sessions {
+        session.run(LOCK_TIMEOUT).await?;
+        ends.add(session);
+    }
     let mut running = JoinSet::new();
     let mut done = 0;
-    while done < total {
-        while let Some(session) = (!names.is_empty()).then(|| sessions.pop()).flatten() {
-            let Some(name) = names.pop() else { break };
+    loop {
+        while !sessions.is_empty()
+            && let Some(name) = names.pop()
+            && let Some(session) = sessions.pop()
+        {
             running.spawn(async move {
-                session.run(LOCK_TIMEOUT).await?;
                 session.run(&format!("ANALYZE {name}")).await.with_context(|| format!("analysing {}", name.plain()))?;
                 Ok::<_, Failure>((session, name))
             });
         }
-        tokio::select! {
-            Some(analysed) = running.join_next() => {
-                let (session, name) = analysed.map_err(|e| Failure::failed(format!("an ANALYZE ended: {e}")))??;
-                sessions.push(session);
-                done += 1;
-                notices.progress(done, total, Unit::Tables, name.plain());
-            }
-            () = cancel.cancelled() => return Err(interrupted("analysing")),
-        }
+        let Some(analysed) = running.join_next().await else { return Ok(()) };
+        let (session, name) = analysed.map_err(|e| Failure::failed(format!("an ANALYZE ended: {e}")))??;
+        sessions.push(session);
+        done += 1;
+        notices.progress(done, total, Unit::Tables, name.plain());
     }
-    Ok(())
 }

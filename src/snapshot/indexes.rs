@@ -11,6 +11,7 @@ use crate::error::{Context, Failure, Result};
 use crate::postgres::{Access, Db, Name, Target};
 use crate::step::{Notices, Unit};
 
+use super::ends::Ends;
 use super::interrupted;
 use super::post_data::{PostData, PostItem, SESSION};
 
@@ -28,24 +29,48 @@ pub async fn build_indexes(
     green: &Target,
     post: &PostData,
     tables: &[Table],
-    mut ready: UnboundedReceiver<Name>,
+    ready: UnboundedReceiver<Name>,
     jobs: usize,
     notices: &Notices,
     cancel: &CancellationToken,
 ) -> Result<()> {
-    let mut line = Line::new(&post.indexes, tables);
+    let mut ends = Ends::default();
+    let line = Line::new(&post.indexes, tables);
+    let built = tokio::select! {
+        built = build_all(green, line, ready, jobs, notices, &mut ends) => built,
+        () = cancel.cancelled() => Err(interrupted("building indexes")),
+    };
+    ends.settle(built).await?;
+    let session = connect(green).await?;
+    for attach in &post.attaches {
+        // Attaching what is attached already does nothing (ATExecAttachPartitionIdx).
+        session.run(attach).await.map_err(|e| e.doing("attaching an index"))?;
+    }
+    Ok(())
+}
+
+async fn build_all(
+    green: &Target,
+    mut line: Line,
+    mut ready: UnboundedReceiver<Name>,
+    jobs: usize,
+    notices: &Notices,
+    ends: &mut Ends,
+) -> Result<()> {
     let mut sessions = Vec::new();
     let mut builds = JoinSet::new();
-    let mut all_ready = false;
-    let total = post.indexes.len() as u64;
-    let mut done = 0;
-    notices.progress(0, total, Unit::Indexes, "");
+    let mut listening = true;
+    let (mut done, total) = (0, line.len());
+    notices.progress(done, total, Unit::Indexes, "");
     while done < total {
         while builds.len() < jobs.max(1) {
             let Some(item) = line.next() else { break };
-            let session = match sessions.pop() {
-                Some(session) => session,
-                None => connect(green).await?,
+            let session = if let Some(session) = sessions.pop() {
+                session
+            } else {
+                let session = connect(green).await?;
+                ends.add(&session);
+                session
             };
             builds.spawn(build(session, item));
         }
@@ -56,20 +81,14 @@ pub async fn build_indexes(
                 done += 1;
                 notices.progress(done, total, Unit::Indexes, item.object.0);
             }
-            table = ready.recv(), if !all_ready => match table {
-                Some(table) => line.start(&table),
-                None => {
-                    all_ready = true;
-                    line.start_all();
+            table = ready.recv(), if listening => {
+                listening = table.is_some();
+                match table {
+                    Some(table) => line.start(&table),
+                    None => line.start_all(),
                 }
-            },
-            () = cancel.cancelled() => return Err(interrupted("building indexes")),
+            }
         }
-    }
-    let session = connect(green).await?;
-    for attach in &post.attaches {
-        // Attaching what is attached already does nothing (ATExecAttachPartitionIdx).
-        session.run(attach).await.map_err(|e| e.doing("attaching an index"))?;
     }
     Ok(())
 }
@@ -98,8 +117,14 @@ impl Line {
             line.waiting.entry(item.table.clone()).or_default().push_back(item.clone());
         }
         let empty: Vec<Name> = line.waiting.keys().filter(|name| !line.sizes.contains_key(name)).cloned().collect();
-        empty.iter().for_each(|name| line.start(name));
+        for name in &empty {
+            line.start(name);
+        }
         line
+    }
+
+    fn len(&self) -> u64 {
+        self.waiting.values().chain(self.ready.values()).map(|items| items.len() as u64).sum()
     }
 
     fn start(&mut self, table: &Name) {
@@ -111,7 +136,9 @@ impl Line {
 
     fn start_all(&mut self) {
         let tables: Vec<Name> = self.waiting.keys().cloned().collect();
-        tables.iter().for_each(|table| self.start(table));
+        for table in &tables {
+            self.start(table);
+        }
     }
 
     fn next(&mut self) -> Option<PostItem> {

@@ -11,6 +11,7 @@
 //! and does the rest. One statement is one transaction: an index or a constraint is there whole or not at all.
 
 mod program;
+mod ends;
 mod export;
 mod watch;
 mod schema;

@@ -117,7 +117,7 @@ enum Made {
     Attach,
 }
 
-/// Reads the forms that `pg_dump` writes (`dumpIndex`, `dumpConstraint`, `dumpIndexAttach` in pg_dump.c); anything else
+/// Reads the forms that `pg_dump` writes (`dumpIndex`, `dumpConstraint`, `dumpIndexAttach` in `pg_dump.c`); anything else
 /// is none of them.
 fn read(sql: &str) -> Option<Made> {
     let mut words = Words { sql, tokens: Lexer::new(sql) };

@@ -7,6 +7,7 @@ use crate::error::{Context, Result};
 use crate::postgres::{Db, Error, Target};
 use crate::step::{Notices, Unit};
 
+use super::ends::Ends;
 use super::indexes::{connect, is_constraint};
 use super::interrupted;
 use super::post_data::PostData;
@@ -14,7 +15,7 @@ use super::post_data::PostData;
 /// Adds the foreign keys one after another: two that share a table deadlock in parallel (mechanics.md). Each checks all
 /// rows, unless blue's own is NOT VALID. What is there is skipped.
 ///
-/// Progress counts foreign keys, in the unit of indexes' neighbours: one per constraint.
+/// Progress counts foreign keys, under the unit of tables: each is the check of one.
 pub async fn add_foreign_keys(
     green: &Target,
     post: &PostData,
@@ -63,18 +64,16 @@ async fn run<D: std::fmt::Display>(
     cancel: &CancellationToken,
     doing: impl Fn() -> D,
 ) -> Result<()> {
+    let mut ends = Ends::default();
+    ends.add(session);
     let ran = tokio::select! {
-        ran = session.run(sql) => ran,
-        () = cancel.cancelled() => {
-            // The session may be gone as well; then there is nothing to end.
-            let _ = session.cancel_token().cancel_query(tokio_postgres::NoTls).await;
-            return Err(interrupted(&doing().to_string()));
-        }
+        ran = session.run(sql) => match ran {
+            Err(e) if is_there(&e) => Ok(()),
+            ran => ran.with_context(doing),
+        },
+        () = cancel.cancelled() => Err(interrupted(&doing().to_string())),
     };
-    match ran {
-        Err(e) if is_there(&e) => Ok(()),
-        ran => ran.with_context(doing),
-    }
+    ends.settle(ran).await
 }
 
 fn is_there(e: &Error) -> bool {

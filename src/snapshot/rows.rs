@@ -2,11 +2,10 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
-use tokio_postgres::{CancelToken, NoTls};
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::Table;
@@ -14,6 +13,7 @@ use crate::error::{Failure, Result};
 use crate::postgres::{Access, Db, Name, Target};
 use crate::step::Notices;
 
+use super::ends::Ends;
 use super::export::{CopyPoint, join};
 use super::meter::Meter;
 use super::table::{copy_table, prepare_session};
@@ -21,11 +21,9 @@ use super::{interrupted, watch};
 
 /// How long a lock on green may take: nobody else should be there.
 const LOCK_TIMEOUT: &str = "SET lock_timeout = '10s'";
-/// How long the end of a server-side COPY is waited for.
-const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What was copied of one table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableCopied {
     /// Which.
     pub name: Name,
@@ -57,14 +55,15 @@ pub async fn copy_rows(
     let work = Arc::new(Work { queue: Mutex::new(queue.into_iter().cloned().collect()), meter, ready: ready.clone() });
 
     let mut workers = JoinSet::new();
-    let mut ends = Ends(Vec::new());
+    let mut ends = Ends::default();
     for _ in 0..jobs {
         let blue = join(blue, point).await?;
         let green = green.connect(Access::ReadWrite).await?;
         prepare_session(&blue).await?;
         prepare_session(&green).await?;
         green.run(LOCK_TIMEOUT).await?;
-        ends.0.extend([blue.cancel_token(), green.cancel_token()]);
+        ends.add(&blue);
+        ends.add(&green);
         workers.spawn(work_through(Arc::clone(&work), blue, green));
     }
     let copied = tokio::select! {
@@ -72,17 +71,7 @@ pub async fn copy_rows(
         () = cancel.cancelled() => Err(interrupted("copying rows")),
         failure = watch(blue) => Err(failure),
     };
-    match copied {
-        Ok(copied) => {
-            ends.0.clear();
-            Ok(copied)
-        }
-        Err(failure) => {
-            workers.abort_all();
-            end(std::mem::take(&mut ends.0)).await;
-            Err(failure)
-        }
-    }
+    ends.settle(copied).await
 }
 
 /// What the workers share.
@@ -118,23 +107,4 @@ async fn all_of(workers: &mut JoinSet<Result<Vec<TableCopied>>>) -> Result<Vec<T
     }
     copied.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(copied)
-}
-
-/// Ends what the sessions run, also when the copy's future is dropped: a COPY TO whose client went away would otherwise
-/// run on until it next writes to the socket, holding its lock.
-struct Ends(Vec<CancelToken>);
-
-impl Drop for Ends {
-    fn drop(&mut self) {
-        let tokens = std::mem::take(&mut self.0);
-        if let (false, Ok(runtime)) = (tokens.is_empty(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(end(tokens));
-        }
-    }
-}
-
-/// A session that is gone has nothing to cancel: errors don't matter.
-async fn end(tokens: Vec<CancelToken>) {
-    let cancels = tokens.iter().map(|token| token.cancel_query(NoTls));
-    let _ = tokio::time::timeout(CANCEL_TIMEOUT, futures_util::future::join_all(cancels)).await;
 }

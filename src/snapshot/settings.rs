@@ -4,7 +4,7 @@ use crate::error::{Context, Result};
 use crate::postgres::{Db, Ident, literal};
 
 /// Settings whose value is a list of names: written as a list, or the server takes it for one name
-/// (`variable_is_guc_list_quote` in src/fe_utils and guc.c).
+/// (`variable_is_guc_list_quote` in `dumputils.c`).
 const LISTS: [&str; 6] = [
     "local_preload_libraries",
     "search_path",

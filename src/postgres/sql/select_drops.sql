@@ -24,7 +24,7 @@ WITH object (step, classid, objid) AS (
 )
 SELECT pg_catalog.format('DROP %s IF EXISTS %s CASCADE',
            CASE i.type WHEN 'composite type' THEN 'type' WHEN 'statistics object' THEN 'statistics' ELSE i.type END,
-           CASE WHEN i.type = 'cast' THEN i.identity ELSE i.identity END) AS sql
+           i.identity) AS sql
 FROM object o
 CROSS JOIN LATERAL pg_catalog.pg_identify_object(o.classid, o.objid, 0) i
 WHERE o.objid >= 16384

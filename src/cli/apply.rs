@@ -1,0 +1,114 @@
+//! `migrate apply`: everything before the switch. Run again, it resumes.
+
+use std::path::Path;
+
+use clap::Args;
+
+use super::ask::confirm;
+use super::inputs::{Inputs, look, stop_on_signals, structure};
+use super::plan::is_under_way;
+use super::progress::listen;
+use super::{Output, PlanArg, YesArg};
+use crate::engine::{self, Begin};
+use crate::error::{Failure, Result};
+use crate::finding::blockers;
+use crate::journal::Recorder;
+use crate::report::{PlanDoc, drift, plan_text, text};
+use crate::step::StepId;
+
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    #[command(flatten)]
+    plan: PlanArg,
+    #[command(flatten)]
+    yes: YesArg,
+    /// Do a step again that is done, and all after it; for anything from the copy on, the copy is made again
+    #[arg(long, value_name = "STEP")]
+    redo: Option<String>,
+}
+
+pub async fn run(args: ApplyArgs, out: &Output) -> Result<()> {
+    let stop = stop_on_signals();
+    let named = args.plan.path()?;
+    let saved = read_saved(&named)?;
+    let path = saved.as_ref().map_or(named, |doc| doc.path.clone());
+    let inputs = Inputs::read(&path)?;
+    let resuming = is_under_way(&inputs)?;
+    let steps = if resuming {
+        None
+    } else {
+        Some(approve_new(&inputs, saved, args.yes.yes, out).await?.steps)
+    };
+    let (listener, shown) = listen(*out);
+    let redo = args.redo.map(StepId::from);
+    let begin = Begin { plan: &inputs.plan, migrations: &inputs.migrations, steps, redo, stop, listener };
+    let mut recorder = engine::begin(begin).await?;
+    if resuming {
+        say_resuming(&recorder, out);
+    }
+    let applied = engine::apply(&inputs.plan, &inputs.migrations, &mut recorder).await;
+    let state = recorder.run().state;
+    recorder.close().await;
+    let _ = shown.await;
+    applied?;
+    let next = format!("migrate cutover {}", path.display());
+    out.result(&super::status::EndDoc::new("teal.apply/1", &inputs.plan.name, state, &next), || {
+        format!("State: {state}. Green is built, proved and keeps up with blue's events when asked.\nNext: {next}\n")
+    });
+    Ok(())
+}
+
+/// A plan that was saved by `plan -o`: JSON, where a plan file is TOML.
+fn read_saved(path: &Path) -> Result<Option<PlanDoc>> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Failure::usage(format!("{}: {e}", path.display())).hint("name a plan file or a saved plan"))?;
+    if !text.trim_start().starts_with('{') {
+        return Ok(None);
+    }
+    let doc: PlanDoc = serde_json::from_str(&text)
+        .map_err(|e| Failure::usage(format!("{}: not a saved plan: {e}", path.display())).hint("save it again: migrate plan -o FILE"))?;
+    if doc.format != "teal.plan/1" {
+        return Err(Failure::usage(format!("{}: its format is {:?}, not \"teal.plan/1\"", path.display(), doc.format)));
+    }
+    Ok(Some(doc))
+}
+
+/// Shows the plan and asks; a saved plan was seen already, and is run as it stands or not at all.
+async fn approve_new(inputs: &Inputs, saved: Option<PlanDoc>, yes: bool, out: &Output) -> Result<PlanDoc> {
+    let now = look(inputs, false).await?;
+    let (doc, approved) = match saved {
+        Some(saved) => {
+            let structure = structure(&inputs.plan).await?;
+            let changes = drift(&saved, &inputs.plan, &inputs.migrations, &structure);
+            if !changes.is_empty() {
+                return Err(Failure::blocked("the saved plan no longer holds")
+                    .detail(changes.join("\n"))
+                    .state("nothing was done")
+                    .hint(format!("look at it anew: migrate plan {} -o FILE", inputs.plan.path.display())));
+            }
+            (saved, true)
+        }
+        None => (now.clone(), yes),
+    };
+    if !approved || blockers(&now.findings).next().is_some() {
+        out.say(&plan_text(&now));
+    }
+    let blocked = blockers(&now.findings).count();
+    if blocked > 0 {
+        let first = blockers(&now.findings).next().map(|f| format!(": {}: {}", f.id, f.what)).unwrap_or_default();
+        return Err(Failure::blocked(format!("{}{first}", text::count(blocked, "blocker")))
+            .state("nothing was done")
+            .hint(format!("see all of them: migrate plan {}", inputs.plan.path.display())));
+    }
+    if !confirm("This builds green; blue goes on serving.", approved).await? {
+        return Err(Failure::failed("not approved").state("nothing was done"));
+    }
+    Ok(doc)
+}
+
+fn say_resuming(recorder: &Recorder, out: &Output) {
+    let run = recorder.run();
+    let done = run.steps.iter().filter(|step| run.is_done(&step.id)).count();
+    let at = run.next_step().map_or_else(|| "all done".to_owned(), |step| format!("next {}", step.id));
+    out.say(&format!("Going on with run {}: {done} of {} steps done, {at}.\n", run.id, run.steps.len()));
+}

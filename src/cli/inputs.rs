@@ -1,0 +1,143 @@
+//! What a command works from: the plan file, the migrations, and what is seen of both databases.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use tokio_util::sync::CancellationToken;
+
+use super::PlanArg;
+use crate::catalog::{Structure, Table, read_structure, read_tables};
+use crate::ddl::{self, Migration};
+use crate::error::{Failure, Result};
+use crate::finding::Finding;
+use crate::plan::{MigrationSource, Plan, read_plan};
+use crate::planner::{Seen, pending, steps};
+use crate::report::{PlanDoc, Subject, plan_doc};
+use crate::{guard, migrate};
+
+/// The plan and its migrations.
+pub struct Inputs {
+    pub plan: Plan,
+    pub migrations: Vec<Migration>,
+}
+
+impl PlanArg {
+    /// The plan file: as named, else the one plan of this folder.
+    pub fn path(&self) -> Result<PathBuf> {
+        match &self.plan {
+            Some(path) => Ok(path.clone()),
+            None => the_only_plan(),
+        }
+    }
+
+    /// Reads the plan, with `${NAME}` from the environment.
+    pub fn read(&self) -> Result<Plan> {
+        read(&self.path()?)
+    }
+}
+
+fn read(path: &Path) -> Result<Plan> {
+    read_plan(path, &|name| std::env::var(name).ok())
+}
+
+impl Inputs {
+    pub fn read(path: &Path) -> Result<Self> {
+        let plan = read(path)?;
+        let migrations = match &plan.migrations.source {
+            MigrationSource::Folder(folder) => ddl::read_folder(folder)?,
+            MigrationSource::Command { .. } => Vec::new(),
+        };
+        Ok(Self { plan, migrations })
+    }
+}
+
+/// A folder's one `*.toml` that is a plan: it names databases.
+fn the_only_plan() -> Result<PathBuf> {
+    let here = std::fs::read_dir(".")?.filter_map(Result::ok).map(|entry| entry.path());
+    let is_plan = |path: &PathBuf| {
+        path.extension().is_some_and(|e| e == "toml")
+            && std::fs::read_to_string(path).is_ok_and(|text| text.contains("[databases]"))
+    };
+    let mut plans: Vec<PathBuf> = here.filter(is_plan).collect();
+    plans.sort();
+    match plans.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => Err(Failure::usage("no plan named, and this folder holds none")
+            .hint("name it: migrate <command> path/to/plan.toml, or set MIGRATE_PLAN")),
+        several => {
+            let names: Vec<String> = several.iter().map(|path| path.display().to_string()).collect();
+            Err(Failure::usage(format!("no plan named, and this folder holds {}: {}", several.len(), names.join(", ")))
+                .hint("name one: migrate <command> PLAN"))
+        }
+    }
+}
+
+/// What is seen of blue, green and the migrations, as the document that `plan` shows and `apply` begins from.
+/// `resuming`: green holds what this run put there.
+pub async fn look(inputs: &Inputs, resuming: bool) -> Result<PlanDoc> {
+    let Inputs { plan, migrations } = inputs;
+    let (blue, green) = guard::connect_both(plan).await?;
+    let mut findings = guard::check(plan, &blue, &green, resuming).await?;
+    let tables = read_tables(&blue).await?;
+    // The copy will have what blue has.
+    let applied = migrate::versions_in(&blue, plan.migrations.applied.as_deref()).await?;
+    let seen = seen(&tables, migrations, &applied);
+    findings.extend(pending(&seen).into_iter().flat_map(ddl::findings));
+    findings.extend(unproved(plan));
+    findings.sort_by_key(|finding| finding.severity);
+    let steps = steps(plan, &seen);
+    let structure = read_structure(&blue).await?;
+    Ok(plan_doc(Subject { plan, seen: &seen, tables: &tables, structure, steps, findings }))
+}
+
+fn seen<'a>(tables: &[Table], migrations: &'a [Migration], applied: &'a BTreeSet<String>) -> Seen<'a> {
+    let holding: Vec<&Table> = tables.iter().filter(|table| table.holds_rows()).collect();
+    Seen { migrations, applied, tables: holding.len(), bytes: holding.iter().map(|table| table.bytes).sum() }
+}
+
+/// What the plan leaves without proof.
+fn unproved(plan: &Plan) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if plan.events.is_empty() {
+        findings.push(
+            Finding::warning("plan/no-events", "plan", "it captures no events")
+                .so_what("with writes = \"events\", nothing that blue writes after the copy reaches green"),
+        );
+    }
+    if plan.checks.is_empty() {
+        findings.push(
+            Finding::warning("plan/no-checks", "plan", "it has no checks")
+                .so_what("a migration that marks valid rows invalid would pass: counts and constraints don't see it")
+                .next("add a [[check]] for what must hold on both sides"),
+        );
+    }
+    findings
+}
+
+/// Blue's structure, for the drift of a saved plan.
+pub async fn structure(plan: &Plan) -> Result<Structure> {
+    let (blue, _) = guard::connect_both(plan).await?;
+    read_structure(&blue).await
+}
+
+/// Cancelled by the first Ctrl-C or SIGTERM; a second one ends the program on the spot, which blue survives: whatever
+/// holds it ends with our sessions.
+pub fn stop_on_signals() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let cancelled = stop.clone();
+    tokio::spawn(async move {
+        let Ok(mut term) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else { return };
+        for first in [true, false] {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = term.recv() => {}
+            }
+            if first {
+                eprintln!("stopping at the next safe point (again: at once)");
+                cancelled.cancel();
+            }
+        }
+        std::process::exit(1);
+    });
+    stop
+}

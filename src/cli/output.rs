@@ -1,0 +1,90 @@
+//! Where words go: results to stdout, the rest to stderr; text or JSON.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::Format;
+use crate::error::{Failure, Kind};
+use crate::report::text;
+
+/// The two streams and the format of results.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    format: Format,
+}
+
+#[derive(Serialize)]
+struct ErrorDoc<'a> {
+    format: &'static str,
+    kind: &'static str,
+    exit_code: u8,
+    what: &'a str,
+    detail: Option<&'a str>,
+    state: Option<&'a str>,
+    hint: Option<&'a str>,
+}
+
+impl Output {
+    pub fn new(format: Format) -> Self {
+        Self { format }
+    }
+
+    pub fn is_json(self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// A result: the document, or the same as text.
+    pub fn result(self, document: &impl Serialize, text: impl FnOnce() -> String) {
+        if self.is_json() {
+            match serde_json::to_string(document) {
+                Ok(line) => write_out(&format!("{line}\n")),
+                Err(e) => tracing::error!("writing JSON: {e}"),
+            }
+        } else {
+            write_out(&text());
+        }
+    }
+
+    /// Something for the operator that is no result; silent where results are for a program.
+    pub fn say(self, text: &str) {
+        if !self.is_json() {
+            let _ = std::io::stderr().write_all(text.as_bytes());
+        }
+    }
+
+    /// Ends the program: the failure as text on stderr, and as an object on stdout where results are JSON.
+    pub fn fail(self, failure: &Failure) -> ExitCode {
+        let exit_code = failure.kind.exit_code();
+        if self.is_json() {
+            let document = ErrorDoc {
+                format: "teal.error/1",
+                kind: word(failure.kind),
+                exit_code,
+                what: &failure.what,
+                detail: failure.detail.as_deref(),
+                state: failure.state.as_deref(),
+                hint: failure.hint.as_deref(),
+            };
+            self.result(&document, String::new);
+        }
+        let _ = std::io::stderr().write_all(text::failure(failure).as_bytes());
+        ExitCode::from(exit_code)
+    }
+}
+
+/// A reader that went away (`| head`) is no failure of ours.
+fn write_out(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Failed => "failed",
+        Kind::Usage => "usage",
+        Kind::Blocked => "blocked",
+        Kind::InDoubt => "in_doubt",
+        Kind::Undone => "undone",
+    }
+}

@@ -1,0 +1,125 @@
+//! `migrate status`: where a run stands, from any machine.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{Output, PlanArg};
+use crate::cutover;
+use crate::engine::run_folder;
+use crate::error::{Failure, Result};
+use crate::journal::{RunRow, State, Store, read_run_row};
+use crate::plan::Plan;
+use crate::postgres::{Access, Db, Target};
+use crate::replay;
+use crate::report::{StatusDoc, status_text};
+
+/// How often `--watch` and `--until` look.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    plan: PlanArg,
+    /// Look again every second until interrupted
+    #[arg(long)]
+    watch: bool,
+    /// Look again every second until the run is in this state
+    #[arg(long, value_name = "STATE", value_parser = ["ready", "green", "finished", "aborted"])]
+    until: Option<String>,
+}
+
+/// How a command ended: the run's state and one next command.
+#[derive(Debug, Serialize)]
+pub struct EndDoc {
+    format: &'static str,
+    plan: String,
+    state: &'static str,
+    next: String,
+}
+
+impl EndDoc {
+    pub fn new(format: &'static str, plan: &str, state: State, next: &str) -> Self {
+        Self { format, plan: plan.to_owned(), state: state.word(), next: next.to_owned() }
+    }
+}
+
+pub async fn run(args: StatusArgs, out: &Output) -> Result<()> {
+    let plan = args.plan.read()?;
+    let mut last = None;
+    loop {
+        let doc = look(&plan).await?;
+        let reached = args.until.as_ref().is_some_and(|state| *state == doc.state);
+        let watching = args.watch || args.until.is_some();
+        if last.as_ref() != Some(&doc) || !watching {
+            out.result(&doc, || status_text(&doc));
+        }
+        if reached || !watching {
+            return Ok(());
+        }
+        last = Some(doc);
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+async fn look(plan: &Plan) -> Result<StatusDoc> {
+    let mut unreachable = Vec::new();
+    let blue = side(&plan.blue, &mut unreachable).await;
+    let green = side(&plan.green, &mut unreachable).await;
+    let journal = Store::read(&run_folder(plan))?.map(|(run, _)| run);
+    let on_blue = row_of(blue.as_ref()).await?;
+    let on_green = row_of(green.as_ref()).await?;
+    let decided = match &blue {
+        Some(blue) => cutover::read_decision(blue).await?.is_some(),
+        None => on_green.as_ref().is_some_and(|row| row.state == "green"),
+    };
+    // Until the decision blue's row is the truth, after it green's.
+    let (run, source) = if decided { (on_green, "green") } else { (on_blue, "blue") };
+    if blue.is_none() && green.is_none() && journal.is_none() {
+        return Err(Failure::failed(unreachable.join("; ")));
+    }
+    let events = match (&blue, &green, &run) {
+        (Some(blue), Some(green), Some(_)) => replay::read_tally(blue, green).await.ok(),
+        _ => None,
+    };
+    let state = match (&run, &journal) {
+        (Some(run), _) => run.state.clone(),
+        (None, Some(journal)) => journal.state.word().to_owned(),
+        (None, None) if decided => "finished".to_owned(),
+        (None, None) => "new".to_owned(),
+    };
+    let source = if run.is_some() { source } else { "journal" };
+    let running = run.as_ref().is_some_and(|row| row.held);
+    let next = next(plan, &state, running);
+    Ok(StatusDoc { format: "teal.status/1", plan: plan.name.clone(), state, running, run, events, source, unreachable, next })
+}
+
+async fn side(target: &Target, unreachable: &mut Vec<String>) -> Option<Db> {
+    match target.connect(Access::ReadOnly).await {
+        Ok(db) => Some(db),
+        Err(e) => {
+            unreachable.push(e.to_string());
+            None
+        }
+    }
+}
+
+async fn row_of(db: Option<&Db>) -> Result<Option<RunRow>> {
+    match db {
+        Some(db) => read_run_row(db).await,
+        None => Ok(None),
+    }
+}
+
+fn next(plan: &Plan, state: &str, running: bool) -> String {
+    let path = plan.path.display();
+    match state {
+        _ if running => format!("migrate status {path} --watch"),
+        "new" | "aborted" => format!("migrate plan {path}"),
+        "applying" => format!("migrate apply {path}"),
+        "ready" | "switching" | "in doubt" => format!("migrate cutover {path}"),
+        "green" => format!("migrate report {path}, then: migrate finish {path}"),
+        _ => format!("migrate report {path}"),
+    }
+}

@@ -1,0 +1,373 @@
+//! What happened: `teal.report/1`, told from the journal alone, so that it can be read on any day after.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::text::{self, count, heading, thousands};
+use crate::catalog::Writes;
+use crate::cutover::Outcome;
+use crate::engine::{MigratedResult, ProofResult, ValidatedResult, result_of};
+use crate::error::Result;
+use crate::finding::{Finding, Severity};
+use crate::journal::{Entry, Record, Run, State, StepStatus};
+use crate::migrate::{CommandFacts, FileFacts};
+use crate::replay::{Tally, Verified};
+use crate::step::{Action, Phase, StepId};
+use crate::units::{show_bytes, show_millis};
+use crate::validate::CheckOutcome;
+
+/// What happened in one run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunReport {
+    /// `teal.report/1`.
+    pub format: &'static str,
+    /// The plan's name.
+    pub plan: String,
+    /// The run.
+    pub run: String,
+    /// The state's word.
+    pub state: String,
+    /// Whether everything that could be proved so far is proved: `passed`, `failed`, or `open` while it is not over.
+    pub verdict: &'static str,
+    /// When it began.
+    pub begun_at: Timestamp,
+    /// The last record.
+    pub ended_at: Timestamp,
+    /// How often it was interrupted and gone on with.
+    pub resumed: usize,
+    /// Every step, with how it ended.
+    pub steps: Vec<StepDoc>,
+    /// The copy, proved.
+    pub copy: Option<CopyDoc>,
+    /// Each migration file, or the migrator.
+    pub migrations: Vec<FileFacts>,
+    /// The application's own migrator.
+    pub migrator: Option<CommandFacts>,
+    /// What became of the events.
+    pub events: Option<EventsDoc>,
+    /// The plan's checks, with the moment at which each was asked.
+    pub checks: Vec<CheckDoc>,
+    /// The cutover, once it was decided.
+    pub cutover: Option<CutoverDoc>,
+    /// Cutovers that were tried and undone, with the reason.
+    pub undone: Vec<String>,
+    /// What was found in the last validation and is no blocker.
+    pub findings: Vec<Finding>,
+}
+
+/// A step.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StepDoc {
+    /// Its id.
+    pub step: String,
+    /// `done`, `failed`, `started`, `pending`.
+    pub status: &'static str,
+    /// How long it took; none unless it is done.
+    pub millis: Option<u64>,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+/// The copy.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CopyDoc {
+    /// Tables whose row count and digest on green equal blue's in the snapshot.
+    pub tables: usize,
+    /// Their rows.
+    pub rows: u64,
+}
+
+/// The events.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EventsDoc {
+    /// Counted on blue and green.
+    pub tally: Tally,
+    /// Each asked for on green.
+    pub verified: Verified,
+    /// Captured and not to be seen on green.
+    pub lost: u64,
+}
+
+/// A check at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckDoc {
+    /// `copy`: blue at the copy, green migrated. `now`: asked when green was validated. `fence`: both under the fence.
+    pub moment: String,
+    /// Whether a difference fails the run; under the fence, where writes do not travel, it is shown only.
+    pub binding: bool,
+    /// What came of it.
+    #[serde(flatten)]
+    pub outcome: CheckOutcome,
+}
+
+/// The cutover.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CutoverDoc {
+    /// When the fence was committed.
+    pub decided_at: Timestamp,
+    /// Which attempt it was.
+    pub attempt: u32,
+    /// The position of blue's log that green has everything up to; none where the process died right after.
+    pub fence_lsn: Option<String>,
+    /// From the request for the locks to the COMMIT of the fence; none where the process died right after.
+    pub fence_millis: Option<u64>,
+    /// From the decision to the last participant's switch; none while one is missing.
+    pub switch_millis: Option<u64>,
+    /// Blue's writes since the copy, which did not travel; at most so many.
+    pub writes_not_travelling: Option<Writes>,
+}
+
+/// Tells a run from its journal.
+pub fn run_report(run: &Run, entries: &[Entry]) -> Result<RunReport> {
+    let validated: Option<ValidatedResult> = result_of(run, |a| *a == Action::ValidateGreen)?;
+    let migrated: Option<MigratedResult> = result_of(run, |a| *a == Action::CheckMigrated)?;
+    let proof: Option<ProofResult> = result_of(run, |a| *a == Action::ProveCopy)?;
+    let outcome: Option<Outcome> = cutover_result(run, "decide");
+    let settled: Option<Settled> = cutover_result(run, "proof");
+    let mut checks = Vec::new();
+    for outcome in migrated.into_iter().flat_map(|result| result.checks) {
+        checks.push(CheckDoc { moment: "copy".to_owned(), binding: true, outcome });
+    }
+    for outcome in validated.iter().flat_map(|result| result.checks.clone()) {
+        checks.push(CheckDoc { moment: "now".to_owned(), binding: true, outcome });
+    }
+    checks.extend(settled.iter().flat_map(|settled| settled.checks.clone()));
+    let events = settled
+        .map(|settled| (settled.tally, settled.verified))
+        .or(validated.as_ref().map(|result| (result.tally, result.verified.clone())))
+        .map(|(tally, verified)| EventsDoc { lost: verified.failed, tally, verified });
+    let mut report = RunReport {
+        format: "teal.report/1",
+        plan: run.plan.clone(),
+        run: run.id.to_string(),
+        state: run.state.word().to_owned(),
+        verdict: "open",
+        begun_at: run.begun_at,
+        ended_at: run.at,
+        resumed: entries.iter().filter(|e| matches!(e.record, Record::LeaseTaken { .. })).count().saturating_sub(1),
+        steps: steps(run),
+        copy: proof.map(|proof| CopyDoc { tables: proof.tables, rows: proof.rows }),
+        migrations: file_facts(run),
+        migrator: result_of(run, |a| *a == Action::MigrateCommand)?,
+        events,
+        checks,
+        cutover: cutover(run, entries, outcome),
+        undone: entries
+            .iter()
+            .filter_map(|entry| match &entry.record {
+                Record::CutoverUndone { why } => Some(why.clone()),
+                _ => None,
+            })
+            .collect(),
+        findings: validated.map(|result| result.findings).unwrap_or_default(),
+    };
+    report.verdict = verdict(run, &report);
+    Ok(report)
+}
+
+/// What is asked again after the decision, kept as the result of `cutover/proof`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settled {
+    /// The events, counted with blue behind the fence.
+    pub tally: Tally,
+    /// Each asked for on green.
+    pub verified: Verified,
+    /// The checks, blue and green as they were under the fence.
+    pub checks: Vec<CheckDoc>,
+}
+
+fn cutover_result<T: serde::de::DeserializeOwned>(run: &Run, object: &str) -> Option<T> {
+    run.result(&StepId::new(Phase::Cutover, object)).and_then(|value| serde_json::from_value(value.clone()).ok())
+}
+
+fn steps(run: &Run) -> Vec<StepDoc> {
+    let doc = |id: &StepId, status: &StepStatus| {
+        let (status, millis, error) = match status {
+            StepStatus::Pending => ("pending", None, None),
+            StepStatus::Started => ("started", None, None),
+            StepStatus::Failed { error } => ("failed", None, Some(error.clone())),
+            StepStatus::Done { millis, .. } => ("done", Some(*millis), None),
+        };
+        StepDoc { step: id.to_string(), status, millis, error }
+    };
+    let planned = run.steps.iter().map(|step| doc(&step.id, run.status(&step.id)));
+    planned.chain(run.cutover_steps().map(|(id, status)| doc(id, status))).collect()
+}
+
+fn file_facts(run: &Run) -> Vec<FileFacts> {
+    let files = run.steps.iter().filter(|step| matches!(step.action, Action::MigrateFile { .. }));
+    files.filter_map(|step| serde_json::from_value(run.result(&step.id)?.clone()).ok()).collect()
+}
+
+fn cutover(run: &Run, entries: &[Entry], outcome: Option<Outcome>) -> Option<CutoverDoc> {
+    let (decided_at, fence_lsn) = run.decided?;
+    let switched = entries.iter().find(|e| e.record == Record::Switched).map(|e| e.at);
+    Some(CutoverDoc {
+        decided_at,
+        attempt: run.attempt,
+        fence_lsn: fence_lsn.map(|lsn| lsn.to_string()),
+        fence_millis: outcome.as_ref().map(|outcome| outcome.fence_ms),
+        switch_millis: switched.and_then(|at| u64::try_from(at.duration_since(decided_at).as_millis()).ok()),
+        writes_not_travelling: outcome.map(|outcome| outcome.writes),
+    })
+}
+
+/// Passed: the copy is proved, every binding check holds, every event is settled and verified. Open: not there yet.
+fn verdict(run: &Run, report: &RunReport) -> &'static str {
+    let checks_fail = report.checks.iter().any(|check| check.binding && !check.outcome.passed);
+    let events_fail = report.events.as_ref().is_some_and(|events| events.lost > 0 || events.tally.dead > 0);
+    let step_failed = report.steps.iter().any(|step| step.status == "failed");
+    let blocked = report.findings.iter().any(|finding| finding.severity == Severity::Blocker);
+    if checks_fail
+        || events_fail
+        || step_failed
+        || blocked
+        || matches!(run.state, State::InDoubt { .. } | State::Aborted)
+    {
+        return "failed";
+    }
+    let settled = report.events.as_ref().is_some_and(|events| events.tally.is_settled());
+    let over = matches!(run.state, State::Green | State::Finished);
+    if over && settled && report.copy.is_some() { "passed" } else { "open" }
+}
+
+/// The report as text.
+pub fn run_text(report: &RunReport) -> String {
+    let took = u64::try_from(report.ended_at.duration_since(report.begun_at).as_millis()).unwrap_or(0);
+    let resumed = match report.resumed {
+        0 => String::new(),
+        n => format!(", gone on with {}", count(n, "time")),
+    };
+    let mut out = format!(
+        "Report on {}, run {}\n  {} to {} ({}{resumed})\n  state {}, verdict {}\n",
+        report.plan,
+        report.run,
+        report.begun_at.strftime("%Y-%m-%d %H:%M:%S"),
+        report.ended_at.strftime("%H:%M:%S UTC"),
+        show_millis(took),
+        report.state,
+        report.verdict,
+    );
+    out.push_str(&heading("Proof"));
+    out.push_str(&text::table(&[], proof_rows(report)));
+    if let Some(cutover) = &report.cutover {
+        out.push_str(&heading("Cutover"));
+        out.push_str(&text::table(&[], cutover_rows(cutover)));
+    }
+    if !report.undone.is_empty() {
+        out.push_str(&heading("Tried and undone"));
+        out.push_str(&report.undone.iter().map(|why| text::wrapped(why, 2)).collect::<String>());
+    }
+    if !report.checks.is_empty() {
+        out.push_str(&heading("Checks"));
+        out.push_str(&text::table(&[], report.checks.iter().map(check_row)));
+    }
+    if !report.migrations.is_empty() {
+        out.push_str(&heading("Migrations"));
+        let header = ["file", "time", "inserted", "updated", "deleted", "WAL", "temp"];
+        out.push_str(&text::table(&header, report.migrations.iter().map(file_row)));
+    }
+    out.push_str(&heading("Steps"));
+    out.push_str(&text::table(&[], report.steps.iter().map(step_row)));
+    if !report.findings.is_empty() {
+        out.push_str(&heading("Findings"));
+        out.push_str(&report.findings.iter().map(text::finding).collect::<String>());
+    }
+    out
+}
+
+fn proof_rows(report: &RunReport) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    let mut row = |name: &str, value: String| rows.push(vec![name.to_owned(), value]);
+    match &report.copy {
+        Some(copy) => row(
+            "copy",
+            format!("{}, {}: counts and digests equal blue's", count(copy.tables, "table"), count(copy.rows, "row")),
+        ),
+        None => row("copy", "not proved yet".to_owned()),
+    }
+    if let Some(EventsDoc { tally, verified, lost }) = &report.events {
+        row("events", tally.line());
+        row(
+            "",
+            format!(
+                "{} verified on green, {} superseded by later ones, {} lost",
+                thousands(verified.holds),
+                thousands(verified.superseded),
+                thousands(*lost)
+            ),
+        );
+    }
+    let (passed, failed): (Vec<_>, Vec<_>) = report.checks.iter().filter(|c| c.binding).partition(|c| c.outcome.passed);
+    row("checks", format!("{} passed, {} failed", passed.len(), failed.len()));
+    rows
+}
+
+fn cutover_rows(cutover: &CutoverDoc) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    let mut row = |name: &str, value: String| rows.push(vec![name.to_owned(), value]);
+    let unknown = || "not recorded: the process died right after the COMMIT".to_owned();
+    row(
+        "decided",
+        format!("{}, attempt {}", cutover.decided_at.strftime("%Y-%m-%d %H:%M:%S%.3f UTC"), cutover.attempt),
+    );
+    row("fence", cutover.fence_millis.map_or_else(unknown, |ms| format!("writers held for {}", show_millis(ms))));
+    row("position", cutover.fence_lsn.clone().unwrap_or_else(unknown));
+    row(
+        "switched",
+        cutover.switch_millis.map_or_else(
+            || "not every participant has".to_owned(),
+            |ms| format!("every participant, {} after the decision", show_millis(ms)),
+        ),
+    );
+    match &cutover.writes_not_travelling {
+        None => row("not travelled", unknown()),
+        Some(Writes::Unknown { why }) => row("not travelled", format!("unknown: {why}")),
+        Some(Writes::AtMost(tables)) => {
+            let total: u64 = tables.iter().map(|t| t.inserted + t.updated + t.deleted).sum();
+            row(
+                "not travelled",
+                format!("of blue's {} row writes since the copy only the events travelled", thousands(total)),
+            );
+            for table in tables {
+                row(
+                    "",
+                    format!(
+                        "{}: {} inserted, {} updated, {} deleted",
+                        table.table.plain(),
+                        thousands(table.inserted),
+                        thousands(table.updated),
+                        thousands(table.deleted)
+                    ),
+                );
+            }
+        }
+    }
+    rows
+}
+
+fn check_row(check: &CheckDoc) -> Vec<String> {
+    let verdict = match (check.outcome.passed, check.binding) {
+        (true, _) => "passed",
+        (false, true) => "FAILED",
+        (false, false) => "differs",
+    };
+    vec![verdict.to_owned(), check.moment.clone(), check.outcome.name.clone(), check.outcome.summary.clone()]
+}
+
+fn file_row(file: &FileFacts) -> Vec<String> {
+    vec![
+        file.file.clone(),
+        show_millis(file.millis),
+        thousands(file.inserted),
+        thousands(file.updated),
+        thousands(file.deleted),
+        show_bytes(file.wal_bytes),
+        show_bytes(file.temp_bytes),
+    ]
+}
+
+fn step_row(step: &StepDoc) -> Vec<String> {
+    let time = step.millis.map(show_millis).unwrap_or_default();
+    vec![step.status.to_owned(), step.step.clone(), time, step.error.clone().unwrap_or_default()]
+}

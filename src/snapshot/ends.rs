@@ -1,0 +1,50 @@
+//! Ends what our sessions run on a server when we stop waiting for it.
+
+use std::time::Duration;
+
+use tokio_postgres::{CancelToken, NoTls};
+
+use crate::error::Result;
+use crate::postgres::Db;
+
+/// How long the servers may take to hear of it.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Sessions whose statements must not outlive our interest in them.
+///
+/// A server whose client went away notices only when it next writes to it: a CREATE INDEX would be built to its end, and a
+/// COPY TO would hold its lock. So they are cancelled when the work failed or was interrupted, and also when its future
+/// is dropped.
+#[derive(Default)]
+pub struct Ends(Vec<CancelToken>);
+
+impl Ends {
+    /// Takes a session in.
+    pub fn add(&mut self, session: &Db) {
+        self.0.push(session.cancel_token());
+    }
+
+    /// Ends what runs, unless the work came to a good end by itself.
+    pub async fn settle<T>(mut self, result: Result<T>) -> Result<T> {
+        let tokens = std::mem::take(&mut self.0);
+        if result.is_err() {
+            cancel(tokens).await;
+        }
+        result
+    }
+}
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let tokens = std::mem::take(&mut self.0);
+        if let (false, Ok(runtime)) = (tokens.is_empty(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(cancel(tokens));
+        }
+    }
+}
+
+/// A session that is gone has nothing to cancel: errors don't matter.
+async fn cancel(tokens: Vec<CancelToken>) {
+    let cancels = tokens.iter().map(|token| token.cancel_query(NoTls));
+    let _ = tokio::time::timeout(TIMEOUT, futures_util::future::join_all(cancels)).await;
+}
