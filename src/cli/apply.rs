@@ -34,11 +34,7 @@ pub async fn run(args: ApplyArgs, out: &Output) -> Result<()> {
     let path = saved.as_ref().map_or(named, |doc| doc.path.clone());
     let inputs = Inputs::read(&path)?;
     let resuming = is_under_way(&inputs)?;
-    let steps = if resuming {
-        None
-    } else {
-        Some(approve_new(&inputs, saved, args.yes.yes, out).await?.steps)
-    };
+    let steps = if resuming { None } else { Some(approve_new(&inputs, saved, args.yes.yes, out).await?.steps) };
     let (listener, shown) = listen(*out);
     let redo = args.redo.map(StepId::from);
     let begin = Begin { plan: &inputs.plan, migrations: &inputs.migrations, steps, redo, stop, listener };
@@ -65,8 +61,9 @@ fn read_saved(path: &Path) -> Result<Option<PlanDoc>> {
     if !text.trim_start().starts_with('{') {
         return Ok(None);
     }
-    let doc: PlanDoc = serde_json::from_str(&text)
-        .map_err(|e| Failure::usage(format!("{}: not a saved plan: {e}", path.display())).hint("save it again: migrate plan -o FILE"))?;
+    let doc: PlanDoc = serde_json::from_str(&text).map_err(|e| {
+        Failure::usage(format!("{}: not a saved plan: {e}", path.display())).hint("save it again: migrate plan -o FILE")
+    })?;
     if doc.format != "teal.plan/1" {
         return Err(Failure::usage(format!("{}: its format is {:?}, not \"teal.plan/1\"", path.display(), doc.format)));
     }

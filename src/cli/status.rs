@@ -92,7 +92,17 @@ async fn look(plan: &Plan) -> Result<StatusDoc> {
     let source = if run.is_some() { source } else { "journal" };
     let running = run.as_ref().is_some_and(|row| row.held);
     let next = next(plan, &state, running);
-    Ok(StatusDoc { format: "teal.status/1", plan: plan.name.clone(), state, running, run, events, source, unreachable, next })
+    Ok(StatusDoc {
+        format: "teal.status/1",
+        plan: plan.name.clone(),
+        state,
+        running,
+        run,
+        events,
+        source,
+        unreachable,
+        next,
+    })
 }
 
 async fn side(target: &Target, unreachable: &mut Vec<String>) -> Option<Db> {

@@ -22,7 +22,7 @@ use crate::failpoint::failpoint;
 use crate::finding::{Finding, blockers};
 use crate::journal::{Identity, Record, Recorder, State, StepStatus};
 use crate::plan::{self, Plan};
-use crate::postgres::{Access, Lsn};
+use crate::postgres::{Access, Db, Lsn};
 use crate::replay::{self, Applier, Tally};
 use crate::step::{Notices, Phase, StepId};
 
@@ -89,18 +89,28 @@ pub enum Mode<A> {
     Switch(A),
 }
 
-/// Runs the cutover, or goes on with one that was interrupted. `Ok(None)`: a dry run with open gates.
-pub async fn cut_over<A>(given: &Given<'_>, recorder: &mut Recorder, mode: Mode<A>) -> Result<Option<Outcome>>
+/// What a cutover leaves to whoever called it.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// What it did; none after a dry run, or where the process that decided died right after.
+    pub outcome: Option<Outcome>,
+    /// A session whose snapshot is green as it was under the fence; none where another process held it.
+    pub witness: Option<Db>,
+}
+
+/// Runs the cutover, or goes on with one that was interrupted.
+pub async fn cut_over<A>(given: &Given<'_>, recorder: &mut Recorder, mode: Mode<A>) -> Result<Done>
 where
     A: AsyncFnOnce(&Approval) -> bool,
 {
     settle(given, recorder).await?;
+    let mut witness = None;
     match (recorder.run().state, mode) {
         (State::Ready, Mode::DryRun) => {
             dry_run(given, recorder).await?;
-            return Ok(None);
+            return Ok(Done::default());
         }
-        (State::Ready, Mode::Switch(approve)) => attempt(given, recorder, approve).await?,
+        (State::Ready, Mode::Switch(approve)) => witness = attempt(given, recorder, approve).await?,
         (State::Decided | State::Green, _) => {}
         (state, _) => {
             return Err(Failure::blocked(format!("the run is {state}, not ready: there is nothing to cut over to"))
@@ -110,7 +120,7 @@ where
     }
     go_forward(given, recorder).await?;
     let outcome = recorder.run().result(&step("decide")).cloned().unwrap_or(Value::Null);
-    Ok(serde_json::from_value(outcome).ok())
+    Ok(Done { outcome: serde_json::from_value(outcome).ok(), witness })
 }
 
 fn step(object: impl std::fmt::Display) -> StepId {
@@ -118,7 +128,7 @@ fn step(object: impl std::fmt::Display) -> StepId {
 }
 
 /// Brings a cutover that was interrupted back to `ready` or on to `decided`, by asking blue.
-async fn settle(given: &Given<'_>, recorder: &mut Recorder) -> Result<()> {
+pub async fn settle(given: &Given<'_>, recorder: &mut Recorder) -> Result<()> {
     let was = recorder.run().state;
     match was {
         State::Switching | State::InDoubt { decided: false } => {}
@@ -167,7 +177,7 @@ fn report_gates(findings: &[Finding], notices: &Notices) -> Result<()> {
 
 /// Everything up to and including `decide`. Where it fails, everything is put back and blue serves, or it is said that
 /// nobody knows.
-async fn attempt<A>(given: &Given<'_>, recorder: &mut Recorder, approve: A) -> Result<()>
+async fn attempt<A>(given: &Given<'_>, recorder: &mut Recorder, approve: A) -> Result<Option<Db>>
 where
     A: AsyncFnOnce(&Approval) -> bool,
 {
@@ -178,10 +188,10 @@ where
     recorder.record(Record::CutoverStarted { attempt }).await?;
 
     match try_to_decide(given, recorder, &mut drain, &approval, approve).await {
-        Ok(outcome) => {
+        Ok((outcome, witness)) => {
             // The fence is committed whatever the databases say now: the journal first.
             recorder.append(Record::Decided { fence_lsn: Some(outcome.fence_lsn) })?;
-            Ok(())
+            Ok(witness)
         }
         Err(NotDecided::InDoubt(why)) => {
             recorder.append(Record::FellInDoubt { what: why.clone() })?;
@@ -220,7 +230,7 @@ async fn try_to_decide<A>(
     drain: &mut Drain,
     approval: &Approval,
     approve: A,
-) -> Result<Outcome, NotDecided>
+) -> Result<(Outcome, Option<Db>), NotDecided>
 where
     A: AsyncFnOnce(&Approval) -> bool,
 {
@@ -299,7 +309,7 @@ async fn decide(
     fence: Fence,
     drained: Drained,
     writes: Writes,
-) -> Result<Outcome, NotDecided> {
+) -> Result<(Outcome, Option<Db>), NotDecided> {
     let decide = step("decide");
     let since = fence.since;
     let started = recorder.begin(&decide, "commit the fence").await;
@@ -326,7 +336,7 @@ async fn decide(
     recorder
         .append(Record::StepDone { step: decide, result, millis })
         .map_err(|e| NotDecided::InDoubt(format!("the fence is committed, but the journal can't be written: {e}")))?;
-    Ok(outcome)
+    Ok((outcome, drained.witness))
 }
 
 /// Undoes what was prepared, in reverse. The fence is gone already: it ends with its session.

@@ -1,11 +1,11 @@
 //! Under the fence: everything that blue still has to say reaches green.
 
 use crate::catalog::{Structure, read_structure};
-use crate::error::{Context, Result};
+use crate::error::{Context, Failure, Result};
 use crate::failpoint::failpoint;
 use crate::plan::Event;
 use crate::postgres::{Access, Db, Lsn, Target};
-use crate::replay::{self, Applier, Tally, Verified, verify_events_after};
+use crate::replay::{self, Applier, Tally, Verified, verify_events, verify_events_taken_after};
 use crate::snapshot;
 use crate::step::Notices;
 
@@ -17,8 +17,10 @@ pub struct Drain {
     applier: Applier,
     blue: Db,
     green: Db,
-    /// The highest event that was verified before the fence.
-    verified_up_to: i64,
+    /// Will hold green as it is under the fence, for the proof after the decision.
+    witness: Option<Db>,
+    /// Events taken until this moment of blue's clock were verified before the fence.
+    verified_until: String,
 }
 
 /// What the drain found.
@@ -33,6 +35,8 @@ pub struct Drained {
     pub green_open: Option<String>,
     /// Blue's structure now.
     pub structure: Structure,
+    /// A session whose snapshot is green as it is now; blue needs none, it stands still behind the fence.
+    pub witness: Option<Db>,
 }
 
 impl Drain {
@@ -45,12 +49,14 @@ impl Drain {
         notices: &Notices,
     ) -> Result<Self> {
         let blue = blue.connect(Access::ReadWrite).await?;
+        let witness = Some(green.connect(Access::ReadOnly).await?);
         let green = replay::pass(green).await?;
         applier.pass().await?;
-        let verified = verify_events_after(&blue, &green, events, 0, notices).await?;
+        let moment = blue.row("SELECT pg_catalog.clock_timestamp()::text", &[]).await?.get(0);
+        let verified = verify_events(&blue, &green, events, notices).await?;
         // What fails here fails under the fence as well: the whole of it is asked again there.
-        let verified_up_to = if verified.failed == 0 { verified.last_id } else { 0 };
-        Ok(Self { applier, blue, green, verified_up_to })
+        let verified_until = if verified.failed == 0 { moment } else { "-infinity".to_owned() };
+        Ok(Self { applier, blue, green, witness, verified_until })
     }
 
     /// Applies what is left. The fence holds all writers: what is visible now is all there will ever be.
@@ -59,11 +65,18 @@ impl Drain {
         let lsn: String = self.blue.row(message, &[&format!("fence {run}")]).await.context("marking the fence")?.get(0);
         self.applier.pass().await?;
         snapshot::set_sequences(&self.blue, &self.green, SEQUENCE_MARGIN).await?;
-        let verified = verify_events_after(&self.blue, &self.green, events, self.verified_up_to, notices).await?;
+        let verified =
+            verify_events_taken_after(&self.blue, &self.green, events, &self.verified_until, notices).await?;
         let tally = replay::read_tally(&self.blue, &self.green).await?;
         let green_open = replay::is_closed(&self.green).await?.err();
         let structure = read_structure(&self.blue).await?;
+        let witness = self.witness.take();
+        if let Some(witness) = &witness {
+            // The first statement takes the snapshot.
+            witness.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 1").await?;
+        }
         failpoint("drain.applied");
-        Ok(Drained { lsn: lsn.parse().unwrap_or(Lsn(0)), tally, verified, green_open, structure })
+        let lsn = lsn.parse().map_err(Failure::failed)?;
+        Ok(Drained { lsn, tally, verified, green_open, structure, witness })
     }
 }

@@ -339,10 +339,9 @@ fn refuse(findings: &[Finding], notices: &Notices, what: &str) -> Result<()> {
     let first = blockers(findings).next();
     first.map_or(Ok(()), |finding| {
         let more = blockers(findings).count() - 1;
-        let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
-        Err(Failure::blocked(format!("{what}: {}: {}{more}", finding.object, finding.what)).hint(
-            if finding.next.is_empty() { "see each with: migrate report".to_owned() } else { finding.next.clone() },
-        ))
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let next = if finding.next.is_empty() { "migrate apply, once it is mended" } else { &finding.next };
+        Err(Failure::blocked(format!("{what}: {} ({}){more}", finding.object, finding.id)).hint(next))
     })
 }
 

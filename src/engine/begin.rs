@@ -35,6 +35,12 @@ pub fn run_folder(plan: &Plan) -> PathBuf {
     plan.journal_dir.join(&plan.name)
 }
 
+/// Like [`begin`], for a run that is to be taken down: what changed in the plan doesn't matter any more.
+pub async fn begin_as_is(order: Begin<'_>) -> Result<Recorder> {
+    let store = Store::open(&run_folder(order.plan))?;
+    Recorder::open(store, &order.plan.blue, &order.plan.green, order.stop, order.listener).await
+}
+
 /// Opens the journal, takes the lease, and compares today's inputs with those that the steps took.
 pub async fn begin(order: Begin<'_>) -> Result<Recorder> {
     let folder = run_folder(order.plan);

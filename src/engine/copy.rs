@@ -1,5 +1,6 @@
 //! The copy: one exported snapshot, and everything that must see it while it lives.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use tokio::sync::mpsc;
@@ -11,7 +12,7 @@ use super::kept;
 use super::results::CopyResult;
 use crate::capture;
 use crate::catalog::{Table, read_structure, read_tables, read_write_counters};
-use crate::error::Result;
+use crate::error::{Failure, Result};
 use crate::failpoint::failpoint;
 use crate::journal::Recorder;
 use crate::plan::Plan;
@@ -19,7 +20,7 @@ use crate::postgres::{Access, Name};
 use crate::snapshot::{self, CopyPoint, PostData};
 use crate::step::{Notices, Phase, StepId};
 use crate::units::show_bytes;
-use crate::validate::{self, TableDigest};
+use crate::validate::{self, Answer, TableDigest};
 
 /// The schema's archive in the run's folder: later steps read the post-data section from it.
 pub fn archive(folder: &Path) -> PathBuf {
@@ -57,8 +58,12 @@ impl Act<'_> {
 
         let copied = snapshot::copy_rows((blue, green), &point, &tables, *jobs, &copied_table, notices, stop).await?;
         drop(copied_table);
-        let digests = digest_blue(self.plan, &point, &tables, notices).await?;
-        let answers = checks::ask_blue(self.plan, &snapshot::join(blue, &point).await?, folder).await?;
+        // The keeper's locks stay while blue is digested and asked: so does the watch over who waits for them.
+        let (digests, answers) = tokio::select! {
+            looked = look_at_blue(self.plan, &point, &tables, folder, notices) => looked?,
+            failure = snapshot::watch(blue) => return Err(failure),
+            () = stop.cancelled() => return Err(Failure::failed("interrupted")),
+        };
         drop(export);
         failpoint("snapshot.copied");
 
@@ -70,13 +75,22 @@ impl Act<'_> {
     }
 }
 
-async fn digest_blue(plan: &Plan, point: &CopyPoint, tables: &[Table], notices: &Notices) -> Result<Vec<TableDigest>> {
+/// Blue's digests and its side of the checks, inside the snapshot.
+async fn look_at_blue(
+    plan: &Plan,
+    point: &CopyPoint,
+    tables: &[Table],
+    folder: &Path,
+    notices: &Notices,
+) -> Result<(Vec<TableDigest>, BTreeMap<String, Answer>)> {
     let mut sessions = Vec::new();
     for _ in 0..plan.jobs {
         sessions.push(snapshot::join(&plan.blue, point).await?);
     }
     let tables: Vec<Table> = tables.iter().filter(|table| table.holds_rows()).cloned().collect();
-    validate::digest_all(sessions, &tables, notices).await
+    let digests = validate::digest_all(sessions, &tables, notices).await?;
+    let answers = checks::ask_blue(plan, &snapshot::join(&plan.blue, point).await?, folder).await?;
+    Ok((digests, answers))
 }
 
 /// Builds indexes and constraints, those of a table as soon as its rows are in; gives their number.

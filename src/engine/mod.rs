@@ -4,6 +4,7 @@
 //! - `act.rs`: what each action does, and its probe for a step found started;
 //! - `checks.rs`: the plan's checks at their moments;
 //! - `copy.rs`: the copy, where several parts of the library work at once;
+//! - `prove.rs`: what is asked again behind the decision;
 //! - `results.rs`: what done steps leave in the journal for later ones;
 //! - `take_down.rs`: abort and finish, from any machine.
 
@@ -11,6 +12,7 @@ mod act;
 mod begin;
 mod checks;
 mod copy;
+mod prove;
 mod results;
 mod take_down;
 
@@ -22,10 +24,11 @@ use crate::plan::Plan;
 use crate::step::Step;
 
 pub use act::{Act, validate_now};
-pub use begin::{Begin, begin, run_folder};
+pub use begin::{Begin, begin, begin_as_is, run_folder};
 pub use checks::ask_now;
-pub use results::{CopyResult, MigratedResult, ProofResult, ValidatedResult, given, result_of};
-pub use take_down::{Left, abort, ask_to_stop, finish};
+pub use prove::prove_cutover;
+pub use results::{CheckDoc, CopyResult, MigratedResult, ProofResult, Settled, ValidatedResult, given, result_of};
+pub use take_down::{Left, abort, abort_recorded, ask_to_stop, finish, finish_recorded};
 
 /// Does every step that is not done, in order, up to `ready`. Safe to run again after any failure.
 pub async fn apply(plan: &Plan, migrations: &[crate::ddl::Migration], recorder: &mut Recorder) -> Result<()> {

@@ -67,6 +67,29 @@ pub struct ValidatedResult {
     pub findings: Vec<Finding>,
 }
 
+/// What is asked again after the decision, kept as the result of `cutover/proof`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settled {
+    /// The events, counted with blue behind the fence.
+    pub tally: Tally,
+    /// Each asked for on green.
+    pub verified: Verified,
+    /// The checks, blue and green as they were under the fence.
+    pub checks: Vec<CheckDoc>,
+}
+
+/// A check at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckDoc {
+    /// `copy`: blue at the copy, green migrated. `now`: asked when green was validated. `fence`: both under the fence.
+    pub moment: String,
+    /// Whether a difference fails the run; under the fence, where writes do not travel, it is shown only.
+    pub binding: bool,
+    /// What came of it.
+    #[serde(flatten)]
+    pub outcome: CheckOutcome,
+}
+
 /// The result of the one step with this action, typed; `None` where it is not done.
 pub fn result_of<T: DeserializeOwned>(run: &Run, is: impl Fn(&Action) -> bool) -> Result<Option<T>> {
     let step = run.steps.iter().find(|step| is(&step.action));

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::capture;
 use crate::cutover::{self, Participant, Switch, open_participant};
 use crate::error::{Context, Failure, Result};
-use crate::journal::read_run_row;
+use crate::journal::{Record, Recorder, State, read_run_row};
 use crate::plan::Plan;
 use crate::postgres::{Access, Db};
 use crate::replay;
@@ -72,6 +72,47 @@ pub async fn abort(plan: &Plan) -> Result<Left> {
     drop_schema(&blue).await?;
     let green = if green_is_ours { "empty, as it was" } else { "untouched" };
     Ok(Left { blue: "nothing; it serves".to_owned(), green: green.to_owned() })
+}
+
+/// Like [`abort`], for the run of this journal; says so there.
+pub async fn abort_recorded(plan: &Plan, recorder: &mut Recorder) -> Result<Left> {
+    if recorder.run().state.is_decided() {
+        return Err(Failure::blocked(format!("the run has decided (state {}): green serves", recorder.run().state))
+            .state("nothing was done")
+            .hint("go on with: migrate cutover; a way back after the decision (rollback) is not supported yet"));
+    }
+    if matches!(recorder.run().state, State::Switching | State::InDoubt { .. }) {
+        let folder = recorder.folder().to_owned();
+        cutover::settle(&super::given(plan, recorder.run(), &folder)?, recorder).await?;
+        if recorder.run().state.is_decided() {
+            return Err(Failure::blocked("blue says that the cutover was decided: green serves")
+                .state("nothing was done")
+                .hint("migrate cutover"));
+        }
+    }
+    // The heartbeat writes to a row that is about to go.
+    recorder.fall_silent().await;
+    let left = abort(plan).await?;
+    recorder.append(Record::RunAborted)?;
+    Ok(left)
+}
+
+/// Like [`finish`], for the run of this journal; says so there.
+pub async fn finish_recorded(plan: &Plan, unfence: bool, recorder: &mut Recorder) -> Result<Left> {
+    let state = recorder.run().state;
+    if !matches!(state, State::Green | State::Finished) {
+        return Err(Failure::blocked(format!("the run is {state}, not green: there is nothing to finish yet"))
+            .state("nothing was done")
+            .hint(if state.is_decided() {
+                "migrate cutover"
+            } else {
+                "migrate cutover, or put everything back: migrate abort"
+            }));
+    }
+    recorder.fall_silent().await;
+    let left = finish(plan, unfence).await?;
+    recorder.append(Record::RunFinished { unfenced: unfence })?;
+    Ok(left)
 }
 
 /// A process that died in a cutover may have left participants prepared. Their `abort` must bear being run where there

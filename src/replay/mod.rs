@@ -16,4 +16,4 @@ pub use apply::{Applier, Caught};
 pub use gate::{close_green, drop_gate, is_closed, open_green, pass, prepare_green};
 pub use statements::Statements;
 pub use tally::{DeadLetter, Tally, dead_letters, read_tally};
-pub use verify::{Verified, verify_events, verify_events_after};
+pub use verify::{Verified, verify_events, verify_events_taken_after};

@@ -13,5 +13,5 @@ mod status;
 pub mod text;
 
 pub use plan::{PlanDoc, Subject, drift, plan_doc, plan_text};
-pub use run::{CheckDoc, RunReport, Settled, run_report, run_text};
+pub use run::{RunReport, run_report, run_text};
 pub use status::{StatusDoc, status_text};

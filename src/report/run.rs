@@ -1,12 +1,12 @@
 //! What happened: `teal.report/1`, told from the journal alone, so that it can be read on any day after.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::text::{self, count, heading, thousands};
 use crate::catalog::Writes;
 use crate::cutover::Outcome;
-use crate::engine::{MigratedResult, ProofResult, ValidatedResult, result_of};
+use crate::engine::{CheckDoc, MigratedResult, ProofResult, Settled, ValidatedResult, result_of};
 use crate::error::Result;
 use crate::finding::{Finding, Severity};
 use crate::journal::{Entry, Record, Run, State, StepStatus};
@@ -14,7 +14,6 @@ use crate::migrate::{CommandFacts, FileFacts};
 use crate::replay::{Tally, Verified};
 use crate::step::{Action, Phase, StepId};
 use crate::units::{show_bytes, show_millis};
-use crate::validate::CheckOutcome;
 
 /// What happened in one run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -88,18 +87,6 @@ pub struct EventsDoc {
     pub lost: u64,
 }
 
-/// A check at one moment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CheckDoc {
-    /// `copy`: blue at the copy, green migrated. `now`: asked when green was validated. `fence`: both under the fence.
-    pub moment: String,
-    /// Whether a difference fails the run; under the fence, where writes do not travel, it is shown only.
-    pub binding: bool,
-    /// What came of it.
-    #[serde(flatten)]
-    pub outcome: CheckOutcome,
-}
-
 /// The cutover.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CutoverDoc {
@@ -163,17 +150,6 @@ pub fn run_report(run: &Run, entries: &[Entry]) -> Result<RunReport> {
     };
     report.verdict = verdict(run, &report);
     Ok(report)
-}
-
-/// What is asked again after the decision, kept as the result of `cutover/proof`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Settled {
-    /// The events, counted with blue behind the fence.
-    pub tally: Tally,
-    /// Each asked for on green.
-    pub verified: Verified,
-    /// The checks, blue and green as they were under the fence.
-    pub checks: Vec<CheckDoc>,
 }
 
 fn cutover_result<T: serde::de::DeserializeOwned>(run: &Run, object: &str) -> Option<T> {

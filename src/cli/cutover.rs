@@ -1,0 +1,122 @@
+//! `migrate cutover`: the switch.
+
+use clap::Args;
+
+use super::ask::confirm;
+use super::inputs::{Inputs, stop_on_signals};
+use super::progress::listen;
+use super::status::EndDoc;
+use super::{Output, PlanArg, YesArg};
+use crate::catalog::Writes;
+use crate::cutover::{Approval, Mode, cut_over};
+use crate::engine::{self, Begin};
+use crate::error::{Failure, Result};
+use crate::journal::{State, Store};
+use crate::report::text;
+use crate::units::show_millis;
+
+#[derive(Debug, Args)]
+pub struct CutoverArgs {
+    #[command(flatten)]
+    plan: PlanArg,
+    #[command(flatten)]
+    yes: YesArg,
+    /// Only ask the gates; nothing is prepared, fenced or switched
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub async fn run(args: CutoverArgs, out: &Output) -> Result<()> {
+    let stop = stop_on_signals();
+    let path = args.plan.path()?;
+    let inputs = Inputs::read(&path)?;
+    let plan = &inputs.plan;
+    if Store::read(&engine::run_folder(plan))?.is_some_and(|(run, _)| run.state == State::Finished) {
+        return Err(
+            Failure::blocked("the run is finished: green serves").hint(format!("migrate report {}", path.display()))
+        );
+    }
+    let (listener, shown) = listen(*out);
+    let begin = Begin { plan, migrations: &inputs.migrations, steps: None, redo: None, stop, listener };
+    let mut recorder = engine::begin(begin).await?;
+    let switched = switch(&args, &inputs, &mut recorder, out).await;
+    let state = recorder.run().state;
+    recorder.close().await;
+    let _ = shown.await;
+    switched?;
+    let next = if args.dry_run {
+        format!("migrate cutover {}", path.display())
+    } else {
+        format!("migrate report {0}, then: migrate finish {0}", path.display())
+    };
+    let said =
+        if args.dry_run { "Every gate is open; nothing was done." } else { "Green serves; blue refuses writes." };
+    out.result(&EndDoc::new("teal.cutover/1", &plan.name, state, &next), || {
+        format!("State: {state}. {said}\nNext: {next}\n")
+    });
+    Ok(())
+}
+
+async fn switch(
+    args: &CutoverArgs,
+    inputs: &Inputs,
+    recorder: &mut crate::journal::Recorder,
+    out: &Output,
+) -> Result<()> {
+    let folder = recorder.folder().to_owned();
+    let given = engine::given(&inputs.plan, recorder.run(), &folder)?;
+    let yes = args.yes.yes;
+    if args.dry_run {
+        // The closure is never called: a dry run ends before the approval.
+        cut_over(&given, recorder, Mode::DryRun::<fn(&Approval) -> std::future::Ready<bool>>).await?;
+        return Ok(());
+    }
+    let mut unasked = None;
+    let approve = async |approval: &Approval| {
+        out.say(&approval_text(approval));
+        match confirm("From decide on there is no way back.", yes).await {
+            Ok(approved) => approved,
+            Err(e) => {
+                unasked = Some(e);
+                false
+            }
+        }
+    };
+    let done = cut_over(&given, recorder, Mode::Switch(approve)).await;
+    let done = match (done, unasked) {
+        (Err(undone), Some(why)) => return Err(Failure { kind: undone.kind, state: undone.state, ..why }),
+        (done, _) => done?,
+    };
+    if let Some(outcome) = &done.outcome {
+        out.say(&format!("Writers on blue were held for {} until the decision.\n", show_millis(outcome.fence_ms)));
+    }
+    engine::prove_cutover(&inputs.plan, recorder, done.witness).await
+}
+
+/// What is switched, what does not travel, what was found.
+fn approval_text(approval: &Approval) -> String {
+    let mut rows = vec![
+        vec!["switches".to_owned(), approval.participants.join(", then ")],
+        vec!["events".to_owned(), approval.tally.line()],
+        vec!["clients wait".to_owned(), format!("at worst {} plus commits", show_millis(approval.deadline_ms))],
+    ];
+    let row = |text: String| vec!["stays on blue".to_owned(), text];
+    match &approval.writes {
+        Writes::Unknown { why } => rows.push(row(format!("unknown: {why}"))),
+        Writes::AtMost(tables) => {
+            let total: u64 = tables.iter().map(|t| t.inserted + t.updated + t.deleted).sum();
+            let total = text::thousands(total);
+            rows.push(row(format!("of {total} row writes since the copy, all but the events")));
+            for t in tables {
+                let counts = format!("{} inserted, {} updated, {} deleted", t.inserted, t.updated, t.deleted);
+                rows.push(vec![String::new(), format!("{}: {counts}", t.table.plain())]);
+            }
+        }
+    }
+    format!(
+        "{}{}{}",
+        text::heading("Ready to switch"),
+        text::table(&[], rows),
+        approval.findings.iter().map(text::finding).collect::<String>()
+    )
+}

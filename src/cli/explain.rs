@@ -1,0 +1,139 @@
+//! `migrate explain`: findings and exit codes.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::Output;
+use crate::error::{Failure, Result};
+use crate::report::text;
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// A finding's id (guard/green-not-empty), an exit code (3), or nothing for the list
+    id: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Explanation {
+    id: &'static str,
+    what: &'static str,
+}
+
+const fn of(id: &'static str, what: &'static str) -> Explanation {
+    Explanation { id, what }
+}
+
+/// Everything that can be asked for. `tests/explain.rs` holds that no finding of the source is missing here.
+const EXPLANATIONS: &[Explanation] = &[
+    of("0", "Done: the command did all that it was asked for."),
+    of(
+        "1",
+        "Failed or interrupted at a safe point. Blue serves, unless the run has decided. Run the same command again: \
+             it goes on where it was.",
+    ),
+    of("2", "The plan file or the command line is wrong. Nothing was done."),
+    of("3", "An unaccepted blocker or a closed gate, or a verdict that failed. Nothing was done past it."),
+    of(
+        "4",
+        "In doubt: nobody can tell what happened, for example whether the fence was committed when the connection \
+             was lost. Nothing is tried again by itself; the message says where to look.",
+    ),
+    of("5", "The cutover was tried and everything was put back. Blue serves; try again when the reason is gone."),
+    of(
+        "check/failed",
+        "A check of the plan does not hold: the answers of its sides differ from what `expect` says. \
+                        Look at the rows that are named; a migration that moves data wrongly shows here first.",
+    ),
+    of(
+        "check/differs",
+        "Blue and green differed under the fence in a check that compares both. With writes = \"events\" rows \
+                         that came after the copy do not travel, so a difference may be theirs.",
+    ),
+    of(
+        "cutover/committed-too-early",
+        "A participant's `committed` says yes before its commit was run: it has switched already, \
+                                       or its answer says nothing.",
+    ),
+    of(
+        "cutover/dead-letter",
+        "An event could not be replayed on green. The cutover waits until it is: mend the event's replay \
+                               statement in the plan and run apply, which tries every dead letter again.",
+    ),
+    of(
+        "cutover/green-open",
+        "A table of green takes writes from others before the decision, so what is there can't be told \
+                              from the copy any more.",
+    ),
+    of("cutover/lag", "More bytes of captured events wait than `max_lag` allows. Run apply: it replays them."),
+    of(
+        "cutover/locks-per-transaction",
+        "The fence locks every table of blue in one transaction; the server's lock table is too \
+                                         small for them.",
+    ),
+    of(
+        "cutover/long-transaction",
+        "A transaction, a prepared transaction or a vacuum holds a lock that the fence would wait for, \
+                                    with every writer of that table queued behind it.",
+    ),
+    of(
+        "cutover/outbox-overflow",
+        "The outbox on blue passed its budget and capture stopped, so that blue's disk would not fill. \
+                                   Events after that are not captured: abort and begin anew.",
+    ),
+    of("cutover/participant-unknown", "A participant's `committed` answers neither 0 (switched) nor 1 (not yet)."),
+    of("cutover/structure-changed", "Blue's structure is not what it was when the copy was made."),
+    of("event/dead-letter", "An event could not be replayed on green; see cutover/dead-letter."),
+    of(
+        "event/not-verified",
+        "An event was replayed, and the plan's `verify` still finds a row: the replay statement does not do \
+                              what verify asks for, or something on green undoes it.",
+    ),
+    of("guard/connections", "Too few connections are left on a server for the jobs of this run."),
+    of("guard/event-table", "An event's table, key or predicate does not work on blue as it is."),
+    of("guard/green-not-empty", "Green must be an empty database: the copy makes every object itself."),
+    of("guard/in-recovery", "A database is a standby: nothing can be written there."),
+    of(
+        "guard/locks-per-transaction",
+        "The copy and the fence lock every table in one transaction; the lock table is too small.",
+    ),
+    of("guard/not-carried", "Something on blue does not travel with the copy yet."),
+    of(
+        "guard/pooler",
+        "The URL leads to a pooler in transaction mode: sessions, locks and snapshots need the server itself.",
+    ),
+    of("guard/privileges", "The role in the URL lacks privileges; the finding has the exact statements."),
+    of("guard/roles-missing", "Roles that own or may use blue's objects do not exist on green's server."),
+    of("guard/same-database", "Blue and green are one database behind two names."),
+    of(
+        "guard/timeouts",
+        "The role or database sets timeouts; ours and those of the programs we start are set explicitly.",
+    ),
+    of("guard/version", "A server or pg_dump is too old, or green is older than blue."),
+    of("migration/not-transactional", "A statement that can't run inside a transaction; each file runs in one."),
+    of("migration/own-transaction", "A file that begins or ends transactions itself; each file runs in one of ours."),
+    of("plan/no-checks", "Without checks nothing tells whether the migrations moved the data rightly."),
+    of("plan/no-events", "Without events nothing that blue writes after the copy reaches green."),
+    of("validate/constraint-not-valid", "A constraint on green is NOT VALID: rows may break it."),
+    of("validate/digest-differs", "A table's rows on green are not blue's, though their number is the same."),
+    of("validate/index-invalid", "An index on green is invalid: it is not used, and a unique one proves nothing."),
+    of("validate/rows-differ", "A table has another number of rows on green than blue had in the copy's snapshot."),
+    of("validate/sequence-behind", "A sequence on green would hand out a value that its column has already."),
+    of("validate/table-missing", "A table of blue is not on green."),
+    of("validate/trigger-disabled", "A trigger on green is disabled; it may be so on blue as well."),
+];
+
+pub fn run(args: &ExplainArgs, out: &Output) -> Result<()> {
+    let Some(id) = &args.id else {
+        out.result(&EXPLANATIONS, || text::table(&[], EXPLANATIONS.iter().map(|e| vec![e.id, e.what])));
+        return Ok(());
+    };
+    if let Some(found) = EXPLANATIONS.iter().find(|e| e.id == id) {
+        out.result(found, || format!("{}\n{}", found.id, text::wrapped(found.what, 2)));
+        return Ok(());
+    }
+    let nearest =
+        EXPLANATIONS.iter().map(|e| (strsim::jaro_winkler(e.id, id), e.id)).max_by(|a, b| a.0.total_cmp(&b.0));
+    let hint = nearest.filter(|(score, _)| *score > 0.8).map(|(_, id)| format!("did you mean {id}?"));
+    Err(Failure::usage(format!("nothing is known by the name {id}"))
+        .hint(hint.unwrap_or_else(|| "see the list: migrate explain".to_owned())))
+}

@@ -1,0 +1,86 @@
+//! `migrate validate`: all that can be asked now; the exit code is the verdict.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::inputs::Inputs;
+use super::{Output, PlanArg};
+use crate::engine::{self, ValidatedResult, validate_now};
+use crate::error::{Failure, Result};
+use crate::finding::blockers;
+use crate::journal::State;
+use crate::report::text::{self, thousands};
+use crate::step::{Notices, Phase, StepId};
+
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    #[command(flatten)]
+    plan: PlanArg,
+}
+
+#[derive(Serialize)]
+struct ValidateDoc {
+    format: &'static str,
+    plan: String,
+    state: &'static str,
+    verdict: &'static str,
+    #[serde(flatten)]
+    result: ValidatedResult,
+    next: String,
+}
+
+pub async fn run(args: ValidateArgs, out: &Output) -> Result<()> {
+    let path = args.plan.path()?;
+    let Inputs { plan, .. } = Inputs::read(&path)?;
+    let folder = engine::run_folder(&plan);
+    let state = crate::journal::Store::read(&folder)?.map_or(State::New, |(run, _)| run.state);
+    if matches!(state, State::New | State::Applying | State::Aborted | State::Finished) {
+        return Err(Failure::blocked(format!("the run is {state}: there is nothing to validate")).hint(match state {
+            State::Finished => format!("what was proved stands in: migrate report {}", path.display()),
+            _ => format!("migrate apply {}", path.display()),
+        }));
+    }
+    let (blue, green) = crate::guard::connect_both(&plan).await?;
+    let notices = Notices::new(StepId::new(Phase::Validate, "now"), None);
+    let result = validate_now(&plan, &blue, &green, &folder, &notices).await?;
+    let failed = blockers(&result.findings).count();
+    let next = if failed > 0 {
+        format!("clear what is said above, then: migrate validate {}", path.display())
+    } else if state == State::Ready {
+        format!("migrate cutover {}", path.display())
+    } else {
+        format!("migrate report {}", path.display())
+    };
+    let verdict = if failed > 0 { "failed" } else { "passed" };
+    let doc = ValidateDoc { format: "teal.validate/1", plan: plan.name, state: state.word(), verdict, result, next };
+    out.result(&doc, || validate_text(&doc));
+    if failed > 0 {
+        return Err(Failure::blocked(format!("green fails: {}", text::count(failed, "blocker"))).hint(doc.next));
+    }
+    Ok(())
+}
+
+fn validate_text(doc: &ValidateDoc) -> String {
+    let ValidatedResult { green, tally, verified, checks, findings } = &doc.result;
+    let mut rows = vec![
+        vec!["constraints".to_owned(), format!("{} of {} validated", green.validated, green.constraints)],
+        vec!["indexes".to_owned(), format!("{} of {} valid", green.valid, green.indexes)],
+        vec!["sequences".to_owned(), format!("{} looked at", green.sequences)],
+        vec!["events".to_owned(), tally.line()],
+        vec![
+            String::new(),
+            format!(
+                "{} verified, {} superseded, {} lost",
+                thousands(verified.holds),
+                verified.superseded,
+                verified.failed
+            ),
+        ],
+    ];
+    rows.extend(checks.iter().map(|check| {
+        let verdict = if check.passed { "passed" } else { "FAILED" };
+        vec![format!("check {verdict}"), format!("{}: {}", check.name, check.summary)]
+    }));
+    let findings: String = findings.iter().map(text::finding).collect();
+    format!("{}{findings}State: {}. Verdict: {}.\nNext: {}\n", text::table(&[], rows), doc.state, doc.verdict, doc.next)
+}
