@@ -19,7 +19,7 @@ test: install
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		cargo nextest run --locked $(if $(CI),--profile ci) $(ARGS); \
 	else \
-		cargo test --locked $(ARGS) -- --test-threads=3; \
+		cargo test --locked $(if $(CI),--no-fail-fast) $(ARGS) -- --test-threads=3; \
 	fi
 
 lint: install

@@ -1,5 +1,8 @@
 //! What docs/architecture.md says about the source holds: the direction of imports, a library that neither prints nor
-//! exits, one user of sqlparser, SQL files that say their parameters and are all in use, files of a readable length.
+//! exits, one user of sqlparser, SQL files that say their parameters and are all in use, files of a readable length;
+//! and the tests that the docs name as proof are there.
+
+#![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,11 +24,15 @@ const FORBIDDEN: [&str; 9] = [
     "process::abort",
 ];
 
-fn source() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every file below `folder` with this extension, as its path from `src` and its text.
+fn source() -> PathBuf {
+    repository().join("src")
+}
+
+/// Every file below `folder` with this extension, as its path from `src`, or from the repository, and its text.
 fn files(folder: &Path, extension: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -33,7 +40,8 @@ fn files(folder: &Path, extension: &str) -> Vec<(String, String)> {
         if path.is_dir() {
             found.extend(files(&path, extension));
         } else if path.extension().is_some_and(|e| e == extension) {
-            let name = path.strip_prefix(source()).unwrap().to_str().unwrap().to_owned();
+            let name =
+                path.strip_prefix(source()).or(path.strip_prefix(repository())).unwrap().to_str().unwrap().to_owned();
             found.push((name, fs::read_to_string(&path).unwrap()));
         }
     }
@@ -236,6 +244,17 @@ fn says_its_parameters(sql: &str) -> bool {
         || comment.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| types.contains(&word))
 }
 
+/// What a page names as proof: test functions (in backticks, four words or more) and files below tests/.
+fn proofs(page: &str) -> BTreeSet<&str> {
+    let is_name = |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    let is_test = |text: &str| is_name(text) && text.matches('_').count() >= 3 && !text.ends_with("_timeout");
+    page.split('`').skip(1).step_by(2).filter(|text| is_test(text) || is_test_file(text)).collect()
+}
+
+fn is_test_file(text: &str) -> bool {
+    text.starts_with("tests/") && Path::new(text).extension().is_some_and(|e| e == "rs")
+}
+
 fn assert_none(what: &str, wrong: &[String]) {
     assert!(wrong.is_empty(), "{what}:\n{}", wrong.join("\n"));
 }
@@ -300,6 +319,24 @@ fn no_file_is_too_long() {
     assert_none(&format!("more than {MOST_LINES} lines"), &long);
 }
 
+#[test]
+fn the_docs_name_only_tests_that_exist() {
+    let rust: Vec<(String, String)> =
+        [source(), repository().join("tests")].iter().flat_map(|f| files(f, "rs")).collect();
+    let exists = |proof: &str| {
+        let function = format!("fn {proof}(");
+        rust.iter().any(|(file, text)| if is_test_file(proof) { file == proof } else { text.contains(&function) })
+    };
+    let mut missing = Vec::new();
+    for page in ["architecture.md", "what-if.md"] {
+        let text = fs::read_to_string(repository().join("docs").join(page)).unwrap();
+        let proofs = proofs(&text);
+        assert!(proofs.len() > 10, "docs/{page} names hardly any test: {proofs:?}");
+        missing.extend(proofs.iter().filter(|p| !exists(p)).map(|p| format!("docs/{page}: {p}")));
+    }
+    assert_none("named as proof, and not there", &missing);
+}
+
 mod scanner {
     use super::*;
 
@@ -318,11 +355,7 @@ fn g() { println!("x"); pretty_print!(); eprint!("y") }
     #[test]
     fn comments_and_strings_are_no_code_and_lines_stay() {
         let code = code(BAD, false);
-        assert!(
-            !code.contains("nested")
-                && !code.contains("doc comment")
-                && !code.contains('"'.to_string().repeat(2).as_str())
-        );
+        assert!(!code.contains("nested") && !code.contains("doc comment"));
         assert_eq!(code.lines().count(), BAD.lines().count());
         assert!(super::code(BAD, true).contains("br\"crate::cli\""));
     }
@@ -370,5 +403,12 @@ fn g() { println!("x"); pretty_print!(); eprint!("y") }
         for bad in ["SELECT 1", "-- the tables of green", "\n-- no parameters"] {
             assert!(!says_its_parameters(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn proofs_are_told_from_other_code() {
+        let page = "held by `a_torn_tail_is_cut`, `tests/capture.rs`; `teal.run`, `idle_in_transaction_session_timeout`, \
+                    a_b_c_d, `src/x.rs`, `go_on`";
+        assert_eq!(proofs(page).into_iter().collect::<Vec<_>>(), ["a_torn_tail_is_cut", "tests/capture.rs"]);
     }
 }
