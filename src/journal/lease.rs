@@ -145,10 +145,17 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Takes the lease on both databases, or says who has it. `seq` is the last record of our journal.
+    /// Takes the lease on both databases, or says who has it. `seq` is the last record of our journal, `token` the highest
+    /// that it knows: after `finish` the rows are gone, the journal is not.
     ///
     /// After decide (`state.is_decided()`) an unreachable blue is no obstacle.
-    pub async fn take(me: &Identity, blue: &Target, green: &Target, seq: u64, state: State) -> Result<Self> {
+    pub async fn take(
+        me: &Identity,
+        (blue, green): (&Target, &Target),
+        seq: u64,
+        token: i64,
+        state: State,
+    ) -> Result<Self> {
         let green = lock(green).await?;
         let blue = match lock(blue).await {
             Ok(blue) => Some(blue),
@@ -160,7 +167,7 @@ impl Lease {
         };
         failpoint("lease.locked");
         let sessions: Vec<&Db> = blue.iter().chain([&green]).collect();
-        let mut newest = 0;
+        let mut newest = token;
         for db in &sessions {
             if let Some(row) = read_run_row(db).await? {
                 newest = newest.max(row.token);

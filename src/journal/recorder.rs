@@ -72,7 +72,7 @@ impl Recorder {
     ) -> Result<Self> {
         let me = Identity::here(&store.run().plan, &store.run().id, store.path());
         let (seq, state) = (store.run().seq, store.run().state);
-        let lease = Lease::take(&me, blue, green, seq, state).await?;
+        let lease = Lease::take(&me, (blue, green), seq, store.run().token, state).await?;
         let beat = Mutex::new(Beat { seq, state, step: String::new(), progress: String::new() });
         let shared = Arc::new(Shared { lease, beat, stop, why: Mutex::new(None) });
         let (notices, heard) = mpsc::unbounded_channel();

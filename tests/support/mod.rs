@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // every test binary uses a part of it
 
+pub mod stage;
+
 use teal::postgres::{Access, Db, Target};
 use teal::sandbox::Server;
 
