@@ -229,19 +229,21 @@ async fn lock(target: &Target) -> Result<Db> {
         .hint("look with: migrate status --watch"))
 }
 
-fn refuse_foreign(me: &Identity, database: &str, row: &RunRow, seq: u64) -> Result<()> {
+/// The run under way on a database is not the one of our journal, or we have none: where its journal lies.
+pub fn foreign_run(plan: &str, database: &str, row: &RunRow) -> Failure {
     let at = format!("{}:{}", row.journal_host, row.journal_path);
-    if row.run != me.run {
-        let whose =
-            if row.plan == me.plan { "another run of this plan".to_owned() } else { format!("plan {}", row.plan) };
-        return Err(Failure::blocked(format!(
-            "{database}: run {} ({whose}) is under way; its journal is {at}",
-            row.run
-        ))
+    let whose = if row.plan == plan { "another run of this plan".to_owned() } else { format!("plan {}", row.plan) };
+    Failure::blocked(format!("{database}: run {} ({whose}) is under way; its journal is {at}", row.run))
         .state("nothing was done")
-        .hint(format!("bring that journal here, or take that run down first: migrate abort {}", row.plan)));
+        .hint(format!("bring that journal here, or take that run down first: migrate abort {}", row.plan))
+}
+
+fn refuse_foreign(me: &Identity, database: &str, row: &RunRow, seq: u64) -> Result<()> {
+    if row.run != me.run {
+        return Err(foreign_run(&me.plan, database, row));
     }
     if row.seq > seq {
+        let at = format!("{}:{}", row.journal_host, row.journal_path);
         return Err(Failure::blocked(format!(
             "{database}: this journal is stale: it ends at record {seq}, the run at {}; the right one is {at}",
             row.seq
