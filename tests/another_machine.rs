@@ -89,6 +89,28 @@ async fn without_the_journal_a_machine_is_told_where_it_lies_and_can_only_put_ba
 }
 
 #[tokio::test]
+async fn a_journal_whose_run_was_put_back_from_elsewhere_goes_no_further_and_touches_no_green_that_is_not_its_own() {
+    let stage = counting_stage().await;
+    let site = Site::of(&stage);
+    let blue_before = objects(&site.on_blue().await).await;
+    stage.ready();
+    let stranger = site.without_journal("stranger");
+    stranger.run(ABORT).expect(0);
+    let green = site.on_green().await;
+    green.run("CREATE TABLE of_somebody_else ()").await.unwrap();
+
+    site.run(APPLY).expect(3).says("put back from another machine").says("migrate abort");
+    site.run(CUTOVER).expect(3).says("put back from another machine");
+    assert_eq!(objects(&site.on_blue().await).await, blue_before);
+    // Killed in its middle and run again, the abort must not take its own traces for a green of ours.
+    site.killed_at("lease.taken", ABORT).await;
+    site.run(ABORT).expect(0);
+    assert_eq!(objects(&site.on_blue().await).await, blue_before);
+    green.run("DROP TABLE of_somebody_else").await.unwrap();
+    stage.ready();
+}
+
+#[tokio::test]
 async fn without_the_journal_a_cutover_is_put_back_before_the_decision_and_never_since() {
     let stage = counting_stage().await;
     let site = Site::of(&stage);
@@ -132,6 +154,8 @@ async fn without_the_journal_what_has_switched_is_finished() {
     stranger.run(ABORT).expect(3).says("decided");
     stranger.run(FINISH).expect(0);
     assert_eq!(site.sides().await, Sides { blue: false, green: true });
+    // The machine with the journal takes it up again as little.
+    site.run(CUTOVER).expect(3).says("finished from another machine");
     stranger.run(&["finish", "--unfence", "--yes"]).expect(0);
     assert_eq!(objects(&site.on_blue().await).await, blue_before);
     let ours: Vec<_> = objects(&site.on_green().await).await.into_iter().filter(|o| o.contains("teal")).collect();

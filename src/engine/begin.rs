@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::results::copy_step;
 use crate::ddl::Migration;
 use crate::error::{Failure, Result};
-use crate::journal::{FORMAT, Record, Recorder, RunId, State, Store, foreign_run, read_run_row};
+use crate::journal::{FORMAT, Purpose, Record, Recorder, RunId, State, Store, foreign_run, read_run_row};
 use crate::plan::Plan;
 use crate::planner;
 use crate::postgres::Access;
@@ -39,7 +39,8 @@ pub fn run_folder(plan: &Plan) -> PathBuf {
 /// Like [`begin`], for a run that is to be taken down: what changed in the plan doesn't matter any more.
 pub async fn begin_as_is(order: Begin<'_>) -> Result<Recorder> {
     let store = Store::open(&run_folder(order.plan))?;
-    Recorder::open(store, &order.plan.blue, &order.plan.green, order.stop, order.listener).await
+    let databases = (&order.plan.blue, &order.plan.green);
+    Recorder::open(store, databases, Purpose::TakeDown, order.stop, order.listener).await
 }
 
 /// Opens the journal, takes the lease, and compares today's inputs with those that the steps took.
@@ -74,7 +75,7 @@ pub async fn begin(order: Begin<'_>) -> Result<Recorder> {
         store.append(1, 0, begun)?;
     }
     let Plan { blue, green, .. } = order.plan;
-    let mut recorder = match Recorder::open(store, blue, green, order.stop, order.listener).await {
+    let mut recorder = match Recorder::open(store, (blue, green), Purpose::GoOn, order.stop, order.listener).await {
         Ok(recorder) => recorder,
         Err(e) => {
             if is_new {

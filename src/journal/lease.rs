@@ -14,7 +14,7 @@ use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
 use super::record::RunId;
-use super::state::State;
+use super::state::{Run, State};
 use crate::error::{Context, Failure, Result};
 use crate::failpoint::failpoint;
 use crate::postgres::{Access, Db, Error, Target};
@@ -135,6 +135,15 @@ pub struct Beat {
     pub progress: String,
 }
 
+/// What a lease is taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To go on: the run must still be there.
+    GoOn,
+    /// To take the run down: an earlier abort or finish may have got half-way, and dropped the row.
+    TakeDown,
+}
+
 /// The lease, held. It ends when this is dropped: the sessions close and their locks with them.
 #[derive(Debug)]
 pub struct Lease {
@@ -145,17 +154,12 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Takes the lease on both databases, or says who has it. `seq` is the last record of our journal, `token` the highest
-    /// that it knows: after `finish` the rows are gone, the journal is not.
+    /// Takes the lease on both databases for the run of our journal, or says who has it.
     ///
-    /// After decide (`state.is_decided()`) an unreachable blue is no obstacle.
-    pub async fn take(
-        me: &Identity,
-        (blue, green): (&Target, &Target),
-        seq: u64,
-        token: i64,
-        state: State,
-    ) -> Result<Self> {
+    /// The journal knows the highest token: after `finish` the rows are gone, the journal is not. After decide an
+    /// unreachable blue is no obstacle.
+    pub async fn take(me: &Identity, (blue, green): (&Target, &Target), run: &Run, purpose: Purpose) -> Result<Self> {
+        let state = run.state;
         let green = lock(green).await?;
         let blue = match lock(blue).await {
             Ok(blue) => Some(blue),
@@ -166,17 +170,21 @@ impl Lease {
             Err(e) => return Err(e),
         };
         failpoint("lease.locked");
-        let sessions: Vec<&Db> = blue.iter().chain([&green]).collect();
-        let mut newest = token;
-        for db in &sessions {
-            if let Some(row) = read_run_row(db).await? {
-                newest = newest.max(row.token);
-                refuse_foreign(me, &db.name, &row, seq)?;
-            }
+        let on_green = own_row(me, &green, run).await?;
+        let on_blue = match &blue {
+            Some(blue) => own_row(me, blue, run).await?,
+            None => None,
+        };
+        let truth = if state.is_decided() { &on_green } else { &on_blue };
+        if purpose == Purpose::GoOn && run.token > 0 && truth.is_none() {
+            return Err(taken_down(run));
         }
-        let token = newest + 1;
-        for db in &sessions {
-            write_row(me, db, token, seq, state).await.map_err(Failure::from).context("taking the lease")?;
+        let token =
+            [&on_blue, &on_green].into_iter().flatten().fold(run.token, |newest, row| newest.max(row.token)) + 1;
+        // To an abort the row says that green is ours to empty: it must not be the abort that wrote it.
+        let row_on_green = purpose == Purpose::GoOn || state.is_decided() || on_green.is_some();
+        for db in blue.iter().chain(row_on_green.then_some(&green)) {
+            write_row(me, db, token, run.seq, state).await.map_err(Failure::from).context("taking the lease")?;
         }
         failpoint("lease.taken");
         Ok(Self { blue, green: Some(green), token })
@@ -238,20 +246,34 @@ pub fn foreign_run(plan: &str, database: &str, row: &RunRow) -> Failure {
         .hint(format!("bring that journal here, or take that run down first: migrate abort {}", row.plan))
 }
 
-fn refuse_foreign(me: &Identity, database: &str, row: &RunRow, seq: u64) -> Result<()> {
+/// The row of our run on a database; a failure where it is another run's, or is ahead of our journal.
+async fn own_row(me: &Identity, db: &Db, run: &Run) -> Result<Option<RunRow>> {
+    let Some(row) = read_run_row(db).await? else { return Ok(None) };
     if row.run != me.run {
-        return Err(foreign_run(&me.plan, database, row));
+        return Err(foreign_run(&me.plan, &db.name, &row));
     }
-    if row.seq > seq {
+    if row.seq > run.seq {
         let at = format!("{}:{}", row.journal_host, row.journal_path);
         return Err(Failure::blocked(format!(
-            "{database}: this journal is stale: it ends at record {seq}, the run at {}; the right one is {at}",
-            row.seq
+            "{}: this journal is stale: it ends at record {}, the run at {}; the right one is {at}",
+            db.name, run.seq, row.seq
         ))
         .state("nothing was done")
         .hint("bring the right journal here, or put everything back: migrate abort"));
     }
-    Ok(())
+    Ok(Some(row))
+}
+
+/// Every lease writes the row, and only an abort or a finish drops it: what the journal calls done is no more.
+fn taken_down(run: &Run) -> Failure {
+    let (side, how, hint) = if run.state.is_decided() {
+        ("green", "it was finished", "say so in this journal: migrate finish")
+    } else {
+        ("blue", "it was put back", "take down what is left: migrate abort; then begin anew: migrate apply")
+    };
+    Failure::blocked(format!("{side} no longer carries run {}: {how} from another machine", run.id))
+        .state("nothing was done")
+        .hint(hint)
 }
 
 async fn write_row(me: &Identity, db: &Db, token: i64, seq: u64, state: State) -> Result<(), Error> {

@@ -7,7 +7,7 @@ mod recorder;
 mod state;
 mod store;
 
-pub use lease::{Beat, Identity, Lease, RunRow, foreign_run, read_run_row};
+pub use lease::{Beat, Identity, Lease, Purpose, RunRow, foreign_run, read_run_row};
 pub use record::{Entry, FORMAT, Record, RunId};
 pub use recorder::Recorder;
 pub use state::{IllegalTransition, Run, State, StepStatus};
