@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // every test binary uses a part of it
 
+pub mod running;
 pub mod stage;
 
 use teal::postgres::{Access, Db, Target};
