@@ -236,14 +236,10 @@ where
 {
     prepare_all(given, recorder).await?;
     green_is_healthy(given).await?;
-    let approved = tokio::select! {
-        approved = approve(approval) => approved,
-        () = recorder.stop().cancelled() => return Err(recorder.why_stopped().into()),
-    };
-    if !approved {
+    if !unless_stopped(recorder, async { Ok(approve(approval).await) }).await? {
         return Err(Failure::failed("not approved").into());
     }
-    drain.catch_up(&given.plan.events, &recorder.notices(&step("drain"))).await?;
+    unless_stopped(recorder, drain.catch_up(&given.plan.events, &recorder.notices(&step("drain")))).await?;
     // Asked as late as possible, so that the figure is true; not under the fence, where clients wait.
     let writes = blue_writes(given).await?;
 
@@ -265,7 +261,8 @@ where
         deadline,
         refusal: &refusal,
     };
-    let fence = Fence::take(&given.plan.blue, &order, &recorder.notices(&fence_step)).await?;
+    // Stopped while it waits for locks, it is dropped: its session closes, and blue lets go of what it had.
+    let fence = unless_stopped(recorder, Fence::take(&given.plan.blue, &order, &recorder.notices(&fence_step))).await?;
 
     match drain_under(given, recorder, drain, &fence).await {
         Ok(drained) => {
@@ -276,6 +273,14 @@ where
             fence.let_go().await;
             Err(NotDecided::Undo(failure))
         }
+    }
+}
+
+/// What may take long before the decision, given up as soon as somebody wants to stop.
+async fn unless_stopped<T>(recorder: &Recorder, work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        done = work => done,
+        () = recorder.stop().cancelled() => Err(recorder.why_stopped()),
     }
 }
 
@@ -399,7 +404,8 @@ async fn prepare_all(given: &Given<'_>, recorder: &mut Recorder) -> Result<()> {
         let id = prepare_step(spec);
         let since = recorder.begin(&id, &format!("prepare {}", spec.name)).await?;
         let participant = open_participant(spec, given.plan_folder(), given.folder);
-        participant.prepare().await.with_context(|| format!("participant {}", spec.name))?;
+        // A program that is dropped is killed; its abort is run as after one that failed.
+        unless_stopped(recorder, participant.prepare()).await.with_context(|| format!("participant {}", spec.name))?;
         failpoint("participant.prepared");
         if let Switch::Switched | Switch::Unknown(_) = participant.committed().await {
             let what = format!("participant {}: after its prepare it says that it has switched", spec.name);
