@@ -86,6 +86,13 @@ pub struct RunRow {
     pub held: bool,
 }
 
+impl RunRow {
+    /// Who runs it, or ran it last: `ann@db1 (pid 4711)`.
+    pub fn whose(&self) -> String {
+        format!("{}@{} (pid {})", self.who, self.host, self.pid)
+    }
+}
+
 /// Reads the run row and whether somebody holds the lease; `None` where no run is under way.
 pub async fn read_run_row(db: &Db) -> Result<Option<RunRow>> {
     let row = match db.maybe_row(include_str!("../postgres/sql/select_run.sql"), &[]).await {
@@ -218,10 +225,9 @@ async fn lock(target: &Target) -> Result<Db> {
         return Ok(db);
     }
     let holder = match read_run_row(&db).await? {
-        Some(row) => format!(
-            "{}@{} (pid {}) is running plan {} on it, last heard of {:.0} s ago",
-            row.who, row.host, row.pid, row.plan, row.age_seconds
-        ),
+        Some(row) => {
+            format!("{} is running plan {} on it, last heard of {:.0} s ago", row.whose(), row.plan, row.age_seconds)
+        }
         None => "another process of ours holds it".to_owned(),
     };
     Err(Failure::blocked(format!("{}: {holder}", db.name))
