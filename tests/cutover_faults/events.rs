@@ -12,7 +12,8 @@ async fn a_dead_letter_holds_its_key_and_the_cutover_until_it_is_mended() {
     stage.ready();
     let blue = stage.pair.on_blue().await;
     let end = |token: &str| format!("UPDATE token SET active = false WHERE signature = '{token}'");
-    for sql in [&end("t7"), &end("t8"), "UPDATE token SET active = true WHERE signature = 't7'", &end("t7"), &end("t9")] {
+    for sql in [&end("t7"), &end("t8"), "UPDATE token SET active = true WHERE signature = 't7'", &end("t7"), &end("t9")]
+    {
         blue.run(sql).await.unwrap();
     }
 

@@ -6,11 +6,20 @@ use super::{Running, SCHEMA, WAIT_FOR_TEST, assert_put_back, participant, stage,
 
 #[tokio::test]
 async fn green_refuses_everybody_until_decide_and_who_forces_it_open_closes_the_gate() {
-    let stage = stage(&format!("{SCHEMA}CREATE ROLE app; GRANT ALL ON ALL TABLES IN SCHEMA public TO app;"), &participant("one", "")).await;
+    let stage = stage(
+        &format!("{SCHEMA}CREATE ROLE app; GRANT ALL ON ALL TABLES IN SCHEMA public TO app;"),
+        &participant("one", ""),
+    )
+    .await;
     stage.ready();
     let green = stage.pair.on_green().await;
     for who in ["SET ROLE app", "RESET ROLE", "SET session_replication_role = replica"] {
-        for write in ["UPDATE token SET state = 'x'", "DELETE FROM account", "INSERT INTO owner VALUES (900, 'x')", "TRUNCATE owner"] {
+        for write in [
+            "UPDATE token SET state = 'x'",
+            "DELETE FROM account",
+            "INSERT INTO owner VALUES (900, 'x')",
+            "TRUNCATE owner",
+        ] {
             green.run(&format!("RESET ROLE; GRANT ALL ON ALL TABLES IN SCHEMA public TO app; {who}")).await.unwrap();
             let refused = green.run(write).await.expect_err(write).to_string();
             assert!(refused.contains("this database takes no writes yet"), "{who}: {write}: {refused}");
@@ -47,7 +56,11 @@ async fn a_blue_whose_structure_changed_since_the_copy_closes_the_gate() {
     for (change, back, named) in [
         ("ALTER TABLE account ADD COLUMN x int", "ALTER TABLE account DROP COLUMN x", "public.account"),
         ("CREATE INDEX late ON account (name)", "DROP INDEX late", "public.late"),
-        ("CREATE TABLE audit_2027 PARTITION OF audit FOR VALUES FROM ('2027-01-01') TO ('2028-01-01')", "DROP TABLE audit_2027", "public.audit_2027"),
+        (
+            "CREATE TABLE audit_2027 PARTITION OF audit FOR VALUES FROM ('2027-01-01') TO ('2028-01-01')",
+            "DROP TABLE audit_2027",
+            "public.audit_2027",
+        ),
     ] {
         blue.run(change).await.unwrap();
         stage.run(&["cutover", "--yes"]).expect(3).says("cutover/structure-changed").says(named);
@@ -64,7 +77,8 @@ async fn a_dry_run_changes_nothing_and_without_anybody_to_ask_everything_is_put_
     let (blue, green) = (stage.pair.on_blue().await, stage.pair.on_green().await);
     blue.run("UPDATE token SET active = false WHERE signature = 't1'").await.unwrap();
     let facts = async || {
-        let waiting: i64 = blue.row("SELECT count(*) FROM teal.event WHERE taken_at IS NULL", &[]).await.unwrap().get(0);
+        let waiting: i64 =
+            blue.row("SELECT count(*) FROM teal.event WHERE taken_at IS NULL", &[]).await.unwrap().get(0);
         let receipts: i64 = green.row("SELECT count(*) FROM teal.applied", &[]).await.unwrap().get(0);
         let structures = (read_structure(&blue).await.unwrap(), read_structure(&green).await.unwrap());
         format!("{waiting} waiting, {receipts} receipts, {structures:?}")

@@ -80,15 +80,24 @@ async fn stand_in_drain<'a>(stage: &'a Stage, signature: &str) -> (Running<'a>, 
     stage.write("one.prepare", WAIT_FOR_TEST);
     let cutover = Running::start(stage, &["cutover", "--yes"]);
     until("the prepare", async || stage.path("waits").exists()).await;
-    let ended = format!("UPDATE token SET active = false WHERE signature = '{signature}'");
-    stage.pair.on_blue().await.run(&ended).await.unwrap();
-    let hold = stage.pair.on_green().await;
+    let late = session(stage.pair.on_blue().await).await;
+    late.run(&format!("BEGIN; UPDATE token SET active = false WHERE signature = '{signature}'")).await.unwrap();
+    let hold = session(stage.pair.on_green().await).await;
     hold.run(&format!("BEGIN; SELECT FROM token WHERE signature = '{signature}' FOR UPDATE")).await.unwrap();
     stage.write("go", "");
+    // It commits when the last catching up is over: the event is left for the drain.
+    cutover.says("waits for locks on blue").await;
+    late.run("COMMIT").await.unwrap();
     let admin = admin(&stage.pair).await;
     until_sql(&admin, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'teal fence' AND state = 'idle in transaction')").await;
     until_sql(&admin, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'teal replay' AND wait_event_type = 'Lock')").await;
     (cutover, hold)
+}
+
+/// A session that is not taken for one of ours.
+async fn session(db: Db) -> Db {
+    db.run("SET application_name = 'somebody'").await.unwrap();
+    db
 }
 
 /// A session outside of both databases.

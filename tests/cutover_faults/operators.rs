@@ -9,8 +9,10 @@ use super::{
 use crate::support::stage::Ran;
 
 /// A session of ours on green waits for the migration's lock.
-const MIGRATION_WAITS: &str = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 2 AND NOT granted)";
-const MIGRATION_ENDED: &str = "SELECT NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 2 AND NOT granted)";
+const MIGRATION_WAITS: &str =
+    "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 2 AND NOT granted)";
+const MIGRATION_ENDED: &str =
+    "SELECT NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 2 AND NOT granted)";
 
 /// A stage whose second migration waits for an advisory lock on green.
 async fn slow_migration(more: &str) -> Stage {
@@ -115,7 +117,8 @@ async fn an_abort_during_a_cutover_puts_everything_back_and_then_aborts() {
 
 /// Plan and migrations, and the journal where it is wanted.
 fn copy(from: &std::path::Path, to: &std::path::Path, journal: bool) {
-    let wanted = if journal { &["plan.toml", "act", "migrations", ".migrate"][..] } else { &["plan.toml", "act", "migrations"] };
+    let wanted =
+        if journal { &["plan.toml", "act", "migrations", ".migrate"][..] } else { &["plan.toml", "act", "migrations"] };
     for name in wanted {
         let done = std::process::Command::new("cp").arg("-a").arg(from.join(name)).arg(to).status().unwrap();
         assert!(done.success());

@@ -52,7 +52,8 @@ async fn only_committed_says_whether_a_participant_has_switched() {
     remove(&stage, "two.on");
 
     stage.write("two.commit", "exit 0");
-    let lied = stage.run(&["cutover", "--yes"]).expect(1).says("its commit succeeds, and it says that it has not switched");
+    let lied =
+        stage.run(&["cutover", "--yes"]).expect(1).says("its commit succeeds, and it says that it has not switched");
     lied.says("State: decided: blue refuses writes").says("migrate cutover");
     assert_eq!(take_log(&stage)[2..], ["one commit", "two commit", "two commit", "two commit"]);
     assert_eq!(state(&stage), "switching");
@@ -88,7 +89,8 @@ async fn a_participant_that_cannot_tell_leaves_the_run_in_doubt_until_it_can() {
 #[tokio::test]
 async fn members_of_a_group_commit_at_once_and_the_rest_in_order() {
     let pair = |name| participant(name, "group = \"pair\"\ntimeout = \"5s\"");
-    let stage = stage(SCHEMA, &(participant("one", "") + &pair("two") + &pair("three") + &participant("four", ""))).await;
+    let stage =
+        stage(SCHEMA, &(participant("one", "") + &pair("two") + &pair("three") + &participant("four", ""))).await;
     stage.ready();
     let wait = |me: &str, other: &str| format!("touch {me}.here; until [ -e {other}.here ]; do sleep 0.02; done");
     stage.write("two.commit", &wait("two", "three"));

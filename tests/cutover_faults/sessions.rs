@@ -3,7 +3,7 @@
 use teal::postgres::Db;
 
 use super::{
-    Running, SCHEMA, Stage, admin, assert_put_back, assert_retired, participant, stage, stand_in_drain, state,
+    Running, SCHEMA, Stage, admin, assert_put_back, assert_retired, participant, session, stage, stand_in_drain, state,
     take_log, until_sql,
 };
 
@@ -68,7 +68,11 @@ async fn with_holds() -> Stage {
     stage.edit("migrations/003_owner.sql", "CREATE TABLE", "SELECT pg_advisory_xact_lock_shared(2);\nCREATE TABLE");
     stage.edit("plan.toml", "applied =", "lock_timeout = \"60s\"\napplied =");
     let replay = "WHERE signature = :signature AND pg_advisory_xact_lock_shared(3) IS NOT NULL";
-    stage.edit("plan.toml", "SET state = 'ended' WHERE signature = :signature", &format!("SET state = 'ended' {replay}"));
+    stage.edit(
+        "plan.toml",
+        "SET state = 'ended' WHERE signature = :signature",
+        &format!("SET state = 'ended' {replay}"),
+    );
     stage
 }
 
@@ -76,9 +80,11 @@ async fn with_holds() -> Stage {
 async fn a_session_lost_in_any_phase_of_apply_fails_it_and_the_next_one_goes_on() {
     let stage = with_holds().await;
     let admin = admin(&stage.pair).await;
-    let (blue, green) = (stage.pair.on_blue().await, stage.pair.on_green().await);
+    let (blue, green) = (session(stage.pair.on_blue().await).await, session(stage.pair.on_green().await).await);
     let waits = |kind: &str| {
-        format!("SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT granted AND l.locktype = '{kind}' AND a.application_name LIKE 'teal%')")
+        format!(
+            "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT granted AND l.locktype = '{kind}' AND a.application_name LIKE 'teal%')"
+        )
     };
 
     // Capture: CREATE TRIGGER waits for a writer.

@@ -10,7 +10,7 @@ use teal::postgres::Db;
 use super::stage::{Ran, Stage};
 
 /// How long a fact may take to become true on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The program, started by [`Running::start`]; killed when a test ends without having waited for it.
 pub struct Running<'a> {
