@@ -289,19 +289,21 @@ async fn drain_under(given: &Given<'_>, recorder: &Recorder, drain: &mut Drain, 
     fence.arm().await?;
     let run = recorder.run().id.0.clone();
     let notices = recorder.notices(&step("drain"));
-    let drained = tokio::select! {
-        drained = tokio::time::timeout(fence.left(), drain.run(&run, &given.plan.events, &notices)) => drained,
-        () = recorder.stop().cancelled() => return Err(recorder.why_stopped()),
+    let work = async {
+        let drained = drain.run(&run, &given.plan.events, &notices).await?;
+        Ok((drained, fence.read_structure().await?))
     };
-    let drained = drained.map_err(|_| {
+    let too_late = |_| {
         let seconds = given.plan.cutover.deadline.as_secs_f64();
         Failure::failed(format!("the drain did not end within the deadline of {seconds} s"))
-    })??;
+    };
+    let in_time = async { tokio::time::timeout(fence.left(), work).await.map_err(too_late)? };
+    let (drained, structure) = unless_stopped(recorder, in_time).await?;
     let facts = Facts {
         tally: drained.tally,
         verified: drained.verified.clone(),
         green_open: drained.green_open.clone(),
-        structure_changes: given.structure.differences(&drained.structure),
+        structure_changes: given.structure.differences(&structure),
         left: fence.left(),
     };
     let reasons = objections(&facts);
