@@ -247,6 +247,8 @@ where
     let since = recorder.begin(&fence_step, "hold all writers on blue").await?;
     let tables = {
         let blue = given.plan.blue.connect(Access::ReadOnly).await.map_err(Failure::from)?;
+        // The sizes that it asks for are behind everybody's ACCESS EXCLUSIVE lock.
+        blue.run("SET lock_timeout = '5s'").await.map_err(Failure::from)?;
         read_tables(&blue).await?
     };
     let run = recorder.run().id.clone();
