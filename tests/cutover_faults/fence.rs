@@ -18,15 +18,19 @@ async fn a_long_transaction_on_a_fenced_table_closes_the_gate() {
     let stage = stage(SCHEMA, &participant("one", "")).await;
     stage.ready();
     let nightly = stage.pair.on_blue().await;
-    nightly.run("SET application_name = 'nightly'; BEGIN; UPDATE account SET name = name WHERE id = 1").await.unwrap();
+    nightly.run("SET application_name = 'nightly'").await.unwrap();
+    nightly.run("BEGIN; UPDATE account SET name = name WHERE id = 1").await.unwrap();
     let pid = nightly.backend_pid().await.unwrap();
-    until_sql(
-        &admin(&stage.pair).await,
-        &format!("SELECT xact_start < now() - interval '1.2 s' FROM pg_stat_activity WHERE pid = {pid}"),
-    )
-    .await;
+    let age = format!("SELECT xact_start < now() - interval '1.2 s' FROM pg_stat_activity WHERE pid = {pid}");
+    until_sql(&admin(&stage.pair).await, &age).await;
     let closed = stage.run(&["cutover", "--yes"]).expect(3).says("cutover/long-transaction");
     closed.says(&format!("pid {pid} (postgres, nightly, idle in transaction")).says("public.account");
+    assert_eq!(take_log(&stage), [""; 0]);
+    // Even readers wait behind this one, we don't.
+    nightly.run("ROLLBACK; BEGIN; LOCK TABLE account").await.unwrap();
+    until_sql(&admin(&stage.pair).await, &age).await;
+    let cutover = Running::start(&stage, &["cutover", "--yes"]);
+    cutover.end().await.expect(3).says("cutover/long-transaction").says(&format!("pid {pid} (postgres, nightly, idle"));
     assert_eq!(take_log(&stage), [""; 0]);
     nightly.run("ROLLBACK").await.unwrap();
     stage.run(&["cutover", "--yes"]).expect(0);

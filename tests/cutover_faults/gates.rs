@@ -1,8 +1,11 @@
 //! What must be true before a cutover touches anything.
 
+use std::fs::File;
+use std::process::Command;
+
 use teal::catalog::read_structure;
 
-use super::{Running, SCHEMA, WAIT_FOR_TEST, assert_put_back, participant, stage, state, take_log, until};
+use super::{Running, SCHEMA, WAIT_FOR_TEST, assert_put_back, assert_retired, participant, stage, take_log, until};
 
 #[tokio::test]
 async fn green_refuses_everybody_until_decide_and_who_forces_it_open_closes_the_gate() {
@@ -71,7 +74,7 @@ async fn a_blue_whose_structure_changed_since_the_copy_closes_the_gate() {
 }
 
 #[tokio::test]
-async fn a_dry_run_changes_nothing_and_without_anybody_to_ask_everything_is_put_back() {
+async fn a_dry_run_changes_nothing_nor_does_a_cutover_with_nobody_to_ask_and_a_no_puts_everything_back() {
     let stage = stage(SCHEMA, &participant("one", "")).await;
     stage.ready();
     let (blue, green) = (stage.pair.on_blue().await, stage.pair.on_green().await);
@@ -89,8 +92,25 @@ async fn a_dry_run_changes_nothing_and_without_anybody_to_ask_everything_is_put_
     assert_eq!(stage.journal(), [journal, vec!["lease_taken".to_owned()]].concat());
     assert_eq!(take_log(&stage), [""; 0]);
 
-    stage.run(&["cutover"]).expect(5).says("there is no terminal to ask at").says("Hint: run it again with --yes");
+    stage.run(&["cutover"]).expect(3).says("there is no terminal to ask at").says("Hint: run it again with --yes");
+    assert_eq!((facts().await, take_log(&stage)), (before, Vec::new()));
+
+    // `script` gives the program a terminal.
+    let script = |answer: &str| {
+        let program = stage.command(&["cutover"]);
+        let mut script = Command::new("script");
+        for (name, value) in program.get_envs().filter_map(|(name, value)| Some((name, value?))) {
+            script.env(name, value);
+        }
+        let typed = File::open(stage.path(answer)).unwrap();
+        let command = format!("{} cutover", program.get_program().display());
+        script.args(["-qec", &command, "/dev/null"]).current_dir(stage.path("")).stdin(typed).status().unwrap().code()
+    };
+    stage.write("no", "no\n");
+    assert_eq!(script("no"), Some(5));
     assert_eq!(take_log(&stage), ["one prepare", "one abort"]);
     assert_put_back(&stage).await;
-    assert_eq!(state(&stage), "ready");
+    stage.write("yes", "yes\n");
+    assert_eq!(script("yes"), Some(0));
+    assert_retired(&stage).await;
 }
