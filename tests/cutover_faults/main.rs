@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod doubt;
 mod events;
 mod fence;
 mod gates;
