@@ -1,6 +1,7 @@
 //! What tests share: a throwaway server with a blue and a green database.
 
 #![allow(dead_code)] // every test binary uses a part of it
+#![allow(clippy::unwrap_used)] // a stage that does not come about is a failed test
 
 pub mod stage;
 
@@ -56,6 +57,15 @@ pub fn event(name: &str, table: &str, when: teal::plan::When) -> teal::plan::Eve
 
 /// Our schema, the outbox and the triggers of `events` on blue.
 pub async fn start_capture(pair: &Pair, events: &[teal::plan::Event]) -> Vec<teal::capture::Captured> {
+    start_capture_within(pair, events, teal::capture::OUTBOX_BUDGET).await
+}
+
+/// The same with another budget for the outbox, in bytes.
+pub async fn start_capture_within(
+    pair: &Pair,
+    events: &[teal::plan::Event],
+    budget: u64,
+) -> Vec<teal::capture::Captured> {
     let blue = pair.on_blue().await;
     blue.run(include_str!("../../src/postgres/sql/create_run.sql")).await.unwrap();
     teal::capture::create_outbox(&blue).await.unwrap();
@@ -63,7 +73,7 @@ pub async fn start_capture(pair: &Pair, events: &[teal::plan::Event]) -> Vec<tea
     let mut all = Vec::new();
     for event in events {
         let captured = teal::capture::resolve(&blue, event, &tables).await.unwrap();
-        teal::capture::capture(&blue, &captured, 1500).await.unwrap();
+        teal::capture::capture(&blue, &captured, 1500, budget).await.unwrap();
         all.push(captured);
     }
     all
