@@ -16,7 +16,7 @@ const RICH: &str = "
     CREATE TYPE mood AS ENUM ('good', 'bad');
     CREATE TABLE part (id int, at date NOT NULL, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
     CREATE TABLE part_2026 PARTITION OF part FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
-    CREATE VIEW live AS SELECT * FROM token WHERE active;
+    CREATE VIEW names AS SELECT name FROM account;
     CREATE PUBLICATION theirs FOR TABLE account;
     ALTER DATABASE blue SET statement_timeout = '1h';
     COMMENT ON TABLE token IS 'tokens';";

@@ -161,7 +161,7 @@ async fn the_plan_is_found_where_there_is_one_and_named_where_there_are_more() {
     stage.write("unrelated.toml", "[package]\nname = \"x\"\n");
     stage.run(&["plan"]).expect(0);
     stage.write("second.toml", &stage.read("plan.toml").replace("\"small\"", "\"second\""));
-    stage.run(&["plan"]).expect(2).says("this folder holds 2: ./plan.toml, ./second.toml").says("Hint: name one");
+    stage.run(&["plan"]).expect(2).says("this folder holds 2: ").says("plan.toml").says("second.toml").says("Hint: name one");
     let named = Ran::of(stage.command(&["plan", "--format", "json"]).env("MIGRATE_PLAN", "second.toml").output().unwrap());
     assert_eq!(named.expect(0).json()["plan"], "second");
     let argument = Ran::of(
@@ -349,8 +349,8 @@ fn help_fits_and_names_every_command_and_exit_code() {
         assert_eq!(migrate(folder.path(), &["help", command]).expect(0).code, Some(0));
         is_plain(command, &own.stdout);
     }
-    for code in ["0 done", "1 failed", "2 bad plan", "3 an unaccepted", "4 in doubt", "5 undone"] {
-        assert!(help.stdout.replace('\n', " ").contains(code), "{code}: {}", help.stdout);
+    for code in ["0  done", "1  failed", "2  bad plan", "3  an unaccepted", "4  in doubt", "5  undone"] {
+        assert!(help.stdout.contains(code), "{code}: {}", help.stdout);
     }
     is_plain("help", &help.stdout);
     assert!(migrate(folder.path(), &["--version"]).expect(0).stdout.starts_with("migrate "));
