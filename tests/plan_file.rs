@@ -804,7 +804,7 @@ fn every_plan_of_the_repository_reads() {
     let env = |name: &str| Some(format!("postgres://app@db/{}", name.to_lowercase()));
     for plan in ["plans/oauth-2x.toml", "examples/own-migrator/plan.toml", "examples/two-services/plan.toml"] {
         if let Err(e) = teal::plan::read_plan(&root.join(plan), &env) {
-            panic!("{plan}: {e}\n{}", e.detail.unwrap_or_default());
+            panic!("{plan}: {e}\n{}", e.detail.as_deref().unwrap_or_default());
         }
     }
 }
