@@ -29,7 +29,7 @@ use output::Output;
 
 /// Upgrades a Postgres database without taking its users down.
 #[derive(Debug, Parser)]
-#[command(name = "migrate", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "migrate", version, max_term_width = 80, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
