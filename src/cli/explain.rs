@@ -137,7 +137,9 @@ const EXPLANATIONS: &[Explanation] = &[
 
 pub fn run(args: &ExplainArgs, out: &Output) -> Result<()> {
     let Some(id) = &args.id else {
-        out.result(&ExplainDoc::new(EXPLANATIONS), || text::table(&[], EXPLANATIONS.iter().map(|e| vec![e.id, e.what])));
+        out.result(&ExplainDoc::new(EXPLANATIONS), || {
+            text::table(&[], EXPLANATIONS.iter().map(|e| vec![e.id, e.what]))
+        });
         return Ok(());
     };
     if let Some(found) = EXPLANATIONS.iter().find(|e| e.id == id) {

@@ -7,11 +7,13 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use super::results::copy_step;
+use crate::cutover;
 use crate::ddl::Migration;
 use crate::error::{Failure, Result};
-use crate::journal::{FORMAT, Record, Recorder, RunId, State, Store};
+use crate::journal::{FORMAT, Record, Recorder, Run, RunId, State, Store, read_run_row};
 use crate::plan::Plan;
 use crate::planner;
+use crate::postgres::Access;
 use crate::step::{Action, Notice, Step, StepId};
 
 /// How a run is begun or gone on with.
@@ -71,6 +73,9 @@ pub async fn begin(order: Begin<'_>) -> Result<Recorder> {
         };
         store.append(1, 0, begun)?;
     }
+    if !is_new {
+        refuse_taken_down(order.plan, store.run()).await?;
+    }
     let Plan { blue, green, .. } = order.plan;
     let mut recorder = match Recorder::open(store, blue, green, order.stop, order.listener).await {
         Ok(recorder) => recorder,
@@ -87,6 +92,25 @@ pub async fn begin(order: Begin<'_>) -> Result<Recorder> {
         return Err(e);
     }
     Ok(recorder)
+}
+
+/// From its first lease to its end a run has a row on blue. Where it is gone, somebody put the run back or finished it
+/// without this journal, and what stands here about green is no longer true.
+async fn refuse_taken_down(plan: &Plan, run: &Run) -> Result<()> {
+    if run.token == 0 || run.state.is_decided() {
+        return Ok(());
+    }
+    let blue = plan.blue.connect(Access::ReadOnly).await?;
+    if read_run_row(&blue).await?.is_some() {
+        return Ok(());
+    }
+    let (what, hint) = match cutover::read_decision(&blue).await? {
+        Some(_) => ("finished", "bring the journal of that machine here"),
+        None => ("put back", "note that here: migrate abort; then begin anew: migrate apply"),
+    };
+    Err(Failure::blocked(format!("run {} was {what} from elsewhere: blue has no run row of it any more", run.id))
+        .state("nothing was done")
+        .hint(hint))
 }
 
 /// A finished or aborted run's folder makes room for the next one; nothing of it is deleted.
