@@ -68,8 +68,13 @@ const CATALOGS: &[(&str, &str)] = &[
 /// One line per object.
 async fn listing(target: &Target) -> Vec<String> {
     let db = target.connect(Access::ReadOnly).await.unwrap();
-    let mut all: Vec<String> =
-        read_structure(&db).await.unwrap().0.into_iter().map(|(object, digest)| format!("{object} = {digest}")).collect();
+    let mut all: Vec<String> = read_structure(&db)
+        .await
+        .unwrap()
+        .0
+        .into_iter()
+        .map(|(object, digest)| format!("{object} = {digest}"))
+        .collect();
     for (name, sql) in CATALOGS {
         let rows = db.rows(sql, &[]).await.unwrap_or_else(|e| panic!("{name}: {e}"));
         all.extend(rows.iter().map(|row| format!("{name}: {}", row.get::<_, String>(0))));
@@ -179,13 +184,18 @@ async fn abort_puts_back_a_run_that_is_ready_also_from_elsewhere() {
 
     stage.ready();
     let elsewhere = watched.another_machine();
-    let status = Ran::of(stage.command_in(elsewhere.path(), &["status", "--format", "json"]).output().unwrap()).expect(0);
+    let status =
+        Ran::of(stage.command_in(elsewhere.path(), &["status", "--format", "json"]).output().unwrap()).expect(0);
     assert_eq!((&status.json()["state"], &status.json()["source"]), (&"ready".into(), &"blue".into()));
     Ran::of(stage.command_in(elsewhere.path(), &["abort", "--yes"]).output().unwrap()).expect(0);
     // Here, the journal still tells of a run that is ready.
-    let refused = stage.run(&["cutover", "--yes"]);
-    assert_eq!(refused.code, Some(3), "a run that was put back can't be switched to:\n{}", refused.stderr);
-    stage.run(&["apply", "--yes"]).expect(3);
+    assert_eq!(*stage.journal().last().unwrap(), "became_ready");
+    for args in [["cutover", "--yes"], ["apply", "--yes"]] {
+        let refused = stage.run(&args).expect(3).says("was put back from elsewhere").says("State: nothing was done");
+        assert!(refused.stderr.contains("Hint: note that here: migrate abort"), "{}", refused.stderr);
+    }
+    assert_eq!(stage.run(&["status", "--format", "json"]).expect(0).json()["state"], "aborted");
+    assert_eq!(*stage.journal().last().unwrap(), "became_ready", "refused before anything is written");
     stage.run(&["abort", "--yes"]).expect(0);
     watched.is_as_it_was("ready, from elsewhere").await;
 
@@ -196,7 +206,7 @@ async fn abort_puts_back_a_run_that_is_ready_also_from_elsewhere() {
 }
 
 #[tokio::test]
-async fn abort_puts_back_a_cutover_that_was_undone_or_died() {
+async fn abort_puts_back_a_cutover_that_was_undone() {
     let watched = Watched::new().await;
     let stage = &watched.stage;
     stage.ready();
@@ -205,9 +215,14 @@ async fn abort_puts_back_a_cutover_that_was_undone_or_died() {
     stage.edit("plan.toml", "prepare = [\"false\"]", "prepare = [\"touch\", \"prepared\"]");
     stage.run(&["abort", "--yes"]).expect(0);
     watched.is_as_it_was("after an undone cutover").await;
+}
 
+#[tokio::test]
+async fn abort_puts_back_a_cutover_that_died_before_it_decided() {
+    let watched = Watched::new().await;
+    let stage = &watched.stage;
     for (place, with_journal) in
-        [("fence.taken", true), ("participant.prepared", false), ("decide.before_commit", false), ("fence.locked", false)]
+        [("fence.taken", true), ("participant.prepared", false), ("decide.before_commit", false)]
     {
         stage.ready();
         assert_eq!(stage.crash(&["cutover", "--yes"], place).code, None, "{place}");
@@ -242,7 +257,10 @@ async fn finish_leaves_the_fence_and_unfence_nothing() {
     stage.run(&["finish", "--yes"]).expect(3).says("not green").says("State: nothing was done");
     let elsewhere = watched.another_machine();
     let from = |folder: &Path, args: &[&str]| Ran::of(stage.command_in(folder, args).output().unwrap());
-    from(elsewhere.path(), &["finish", "--yes"]).expect(3).says("nothing has been switched").says("State: nothing was done");
+    from(elsewhere.path(), &["finish", "--yes"])
+        .expect(3)
+        .says("nothing has been switched")
+        .says("State: nothing was done");
     from(elsewhere.path(), &["finish", "--yes", "--unfence"]).expect(3).says("nothing has been switched");
     assert_eq!(stage.run(&["status", "--format", "json"]).expect(0).json()["state"], "ready");
     stage.run(&["cutover", "--yes"]).expect(0);

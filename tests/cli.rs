@@ -78,11 +78,14 @@ fn together(a: Value, b: Value) -> Value {
             let sorted: BTreeMap<String, Value> = all.into_iter().collect();
             Value::Object(sorted.into_iter().collect::<Map<_, _>>())
         }
-        (Value::Array(a), Value::Array(b)) => Value::Array(a.into_iter().chain(b).reduce(together).into_iter().collect()),
+        (Value::Array(a), Value::Array(b)) => {
+            Value::Array(a.into_iter().chain(b).reduce(together).into_iter().collect())
+        }
         (a, b) => {
             let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             let (a, b) = (text(&a), text(&b));
-            let mut names: Vec<&str> = a.split(" | ").chain(b.split(" | ")).map(|name| name.trim_end_matches('?')).collect();
+            let mut names: Vec<&str> =
+                a.split(" | ").chain(b.split(" | ")).map(|name| name.trim_end_matches('?')).collect();
             names.sort_unstable();
             names.dedup();
             let optional = if a.ends_with('?') || b.ends_with('?') { "?" } else { "" };
@@ -119,7 +122,11 @@ async fn databases_that_cannot_be_used_are_refused_with_the_reason() {
         let args = ["--format", format];
         let wrong = plan("BLUE_URL", &blue.replace(&secret, "wr0ng-pass"), &args).expect(1);
         assert!(wrong.stderr.contains("password authentication failed"), "{}", wrong.stderr);
-        assert!(hint_of(&wrong).contains("check the password for role \"postgres\" in the URL of `blue`"), "{}", wrong.stderr);
+        assert!(
+            hint_of(&wrong).contains("check the password for role \"postgres\" in the URL of `blue`"),
+            "{}",
+            wrong.stderr
+        );
         let said = format!("{}{}", wrong.stdout, wrong.stderr);
         assert!(!said.contains("wr0ng-pass") && !said.contains(&secret) && !said.contains("://"), "{said}");
         assert_eq!(wrong.stdout.is_empty(), format == "text", "{}", wrong.stdout);
@@ -162,8 +169,15 @@ async fn the_plan_is_found_where_there_is_one_and_named_where_there_are_more() {
     stage.write("unrelated.toml", "[package]\nname = \"x\"\n");
     stage.run(&["plan"]).expect(0);
     stage.write("second.toml", &stage.read("plan.toml").replace("\"small\"", "\"second\""));
-    stage.run(&["plan"]).expect(2).says("this folder holds 2: ").says("plan.toml").says("second.toml").says("Hint: name one");
-    let named = Ran::of(stage.command(&["plan", "--format", "json"]).env("MIGRATE_PLAN", "second.toml").output().unwrap());
+    stage
+        .run(&["plan"])
+        .expect(2)
+        .says("this folder holds 2: ")
+        .says("plan.toml")
+        .says("second.toml")
+        .says("Hint: name one");
+    let named =
+        Ran::of(stage.command(&["plan", "--format", "json"]).env("MIGRATE_PLAN", "second.toml").output().unwrap());
     assert_eq!(named.expect(0).json()["plan"], "second");
     let argument = Ran::of(
         stage.command(&["plan", "plan.toml", "--format", "json"]).env("MIGRATE_PLAN", "second.toml").output().unwrap(),
@@ -174,8 +188,14 @@ async fn the_plan_is_found_where_there_is_one_and_named_where_there_are_more() {
 #[test]
 fn wrong_usage_ends_with_two_and_a_hint() {
     let folder = tempfile::tempdir().unwrap();
-    let wrong: [&[&str]; 6] =
-        [&["plan", "--no-such-flag"], &["nonsense"], &["plan", "--format", "xml"], &["status", "--until", "never"], &["demo", "--rows", "many"], &[]];
+    let wrong: [&[&str]; 6] = [
+        &["plan", "--no-such-flag"],
+        &["nonsense"],
+        &["plan", "--format", "xml"],
+        &["status", "--until", "never"],
+        &["demo", "--rows", "many"],
+        &[],
+    ];
     for args in wrong {
         let ran = migrate(folder.path(), args).expect(2);
         assert!(ran.stdout.is_empty(), "{args:?}: {}", ran.stdout);
@@ -183,7 +203,10 @@ fn wrong_usage_ends_with_two_and_a_hint() {
     }
     let json = migrate(folder.path(), &["plan", "--no-such-flag", "--format", "json"]).expect(2);
     let error = document(&json);
-    assert_eq!((&error["format"], &error["kind"], &error["exit_code"]), (&"teal.error/1".into(), &"usage".into(), &2.into()));
+    assert_eq!(
+        (&error["format"], &error["kind"], &error["exit_code"]),
+        (&"teal.error/1".into(), &"usage".into(), &2.into())
+    );
 }
 
 #[test]
@@ -281,7 +304,10 @@ async fn status_tells_where_the_run_stands() {
     assert!(waited.stdout.contains("ready"), "{}", waited.stdout);
 
     let ready = status();
-    assert_eq!((&ready["state"], &ready["source"], &ready["running"]), (&"ready".into(), &"blue".into(), &false.into()));
+    assert_eq!(
+        (&ready["state"], &ready["source"], &ready["running"]),
+        (&"ready".into(), &"blue".into(), &false.into())
+    );
     stage.run(&["cutover", "--yes"]).expect(0);
     let green = status();
     assert_eq!((&green["state"], &green["source"]), (&"green".into(), &"green".into()));
@@ -341,8 +367,7 @@ fn help_fits_and_names_every_command_and_exit_code() {
     let folder = tempfile::tempdir().unwrap();
     let help = migrate(folder.path(), &["-h"]).expect(0);
     assert!(help.stderr.is_empty());
-    let commands =
-        ["plan", "apply", "status", "cutover", "validate", "report", "abort", "finish", "explain", "demo"];
+    let commands = ["plan", "apply", "status", "cutover", "validate", "report", "abort", "finish", "explain", "demo"];
     for command in commands {
         assert!(help.stdout.lines().any(|line| line.trim_start().starts_with(command)), "{command}: {}", help.stdout);
         let own = migrate(folder.path(), &[command, "-h"]).expect(0);

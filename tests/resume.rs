@@ -106,7 +106,8 @@ async fn a_migration_that_fails_in_its_middle_says_where_and_is_gone_on_with_onc
         assert!(ran.stderr.contains(text), "{text:?} is not in:\n{}", ran.stderr);
     }
     assert!(hint_of(&ran).starts_with("mend the file, then run the same command again"), "{}", ran.stderr);
-    let tables = "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 1";
+    let tables =
+        "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 1";
     assert_eq!(green_rows(&stage, tables).await, ["account", "schema_migration", "token"], "003 is rolled back whole");
     let versions = "SELECT version FROM schema_migration ORDER BY 1";
     assert_eq!(green_rows(&stage, versions).await, ["001", "002"]);
@@ -137,7 +138,8 @@ async fn a_migration_that_fails_in_its_middle_says_where_and_is_gone_on_with_onc
 }
 
 /// Green alone is asked, so that it may be edited at any time.
-const OWNERS: &str = "\n[[check]]\nname = \"owners named\"\ngreen = \"SELECT id FROM owner WHERE name IS NULL\"\nexpect = \"empty\"\n";
+const OWNERS: &str =
+    "\n[[check]]\nname = \"owners named\"\ngreen = \"SELECT id FROM owner WHERE name IS NULL\"\nexpect = \"empty\"\n";
 
 #[tokio::test]
 async fn a_plan_edited_on_the_way_is_taken_where_nothing_of_it_is_done() {
@@ -158,7 +160,8 @@ async fn a_plan_edited_on_the_way_is_taken_where_nothing_of_it_is_done() {
     // A migration that is done.
     let done = stage.read("migrations/002_state.sql");
     stage.write("migrations/002_state.sql", &format!("{done}-- now with a comment\n"));
-    let ran = stage.run(&["apply", "--yes"]).expect(3).says("step migrate/002_state.sql is done, and its input has changed");
+    let ran =
+        stage.run(&["apply", "--yes"]).expect(3).says("step migrate/002_state.sql is done, and its input has changed");
     assert!(hint_of(&ran).contains("migrate apply --redo snapshot/copy"), "{}", ran.stderr);
     stage.run(&["cutover", "--yes"]).expect(3).says("step migrate/002_state.sql is done");
     stage.write("migrations/002_state.sql", &done);
@@ -169,7 +172,8 @@ async fn a_plan_edited_on_the_way_is_taken_where_nothing_of_it_is_done() {
 
     // A file that came after the run began.
     stage.write("migrations/004_more.sql", "CREATE TABLE more (id int);\n");
-    let ran = stage.run(&["apply", "--yes"]).expect(3).says("migration 004_more.sql of plan small came after the run began");
+    let ran =
+        stage.run(&["apply", "--yes"]).expect(3).says("migration 004_more.sql of plan small came after the run began");
     assert!(hint_of(&ran).contains("migrate abort"), "{}", ran.stderr);
     std::fs::remove_file(stage.path("migrations/004_more.sql")).unwrap();
     stage.write("migrations/0015_between.sql", "CREATE TABLE between_them (id int);\n");
@@ -209,7 +213,11 @@ async fn a_copy_made_again_ends_in_the_same_state() {
     stage.pair.on_green().await.run("UPDATE token SET state = 'live' WHERE signature = 't3'").await.unwrap();
     stage.pair.on_green().await.run("UPDATE teal.gate SET open = false").await.unwrap();
     let first = green_state(&stage).await;
-    assert_eq!(report(&stage)["events"]["tally"]["captured"], 0, "the report tells of the validation, not of what came after");
+    assert_eq!(
+        report(&stage)["events"]["tally"]["captured"],
+        0,
+        "the report tells of the validation, not of what came after"
+    );
 
     stage.run(&["apply", "--yes", "--redo", "no/such-step"]).expect(2).says("there is no step no/such-step");
     stage.run(&["apply", "--yes", "--redo", "capture/outbox"]).expect(3).says("can't be done again in the same run");
@@ -219,7 +227,8 @@ async fn a_copy_made_again_ends_in_the_same_state() {
     assert_eq!(green_state(&stage).await, first);
     stage.run(&["cutover", "--yes"]).expect(0);
     let tally = report(&stage)["events"]["tally"].clone();
-    let counted = ["captured", "in_copy", "reversed", "applied", "waiting", "dead"].map(|key| tally[key].as_u64().unwrap());
+    let counted =
+        ["captured", "in_copy", "reversed", "applied", "waiting", "dead"].map(|key| tally[key].as_u64().unwrap());
     assert_eq!(counted, [3, 2, 1, 0, 0, 0], "{tally:#}");
     let live = "SELECT count(*)::text FROM token WHERE state = 'live'";
     assert_eq!(green_rows(&stage, live).await, ["198"]);
@@ -243,12 +252,19 @@ async fn an_own_migrator_runs_fails_with_its_own_words_and_is_gone_on_with() {
     let psql = "/usr/lib/postgresql/15/bin/psql";
     let psql = if std::path::Path::new(psql).exists() { psql } else { "psql" };
     with_migrator(&stage, &format!("{psql} -X -q -v ON_ERROR_STOP=1 -f migrate.sql \"$DSN\""));
-    stage.write("migrate.sql", &format!("{}{}", support::stage::MIGRATIONS[1].1, "SELECT no_such_column FROM account;\n"));
+    stage.write(
+        "migrate.sql",
+        &format!("{}{}", support::stage::MIGRATIONS[1].1, "SELECT no_such_column FROM account;\n"),
+    );
     let run = |args: &[&str]| Ran::of(stage.command(args).env("API_KEY", "k3y-of-the-migrator").output().unwrap());
     stage.run(&["plan"]).expect(2).says("API_KEY");
     let plan = run(&["plan"]).expect(0);
     let failed = run(&["apply", "--yes"]).expect(1).says("step migrate/command").says("sh ended with code 3");
-    assert!(failed.stderr.contains("column \"no_such_column\" does not exist"), "the end of its stderr:\n{}", failed.stderr);
+    assert!(
+        failed.stderr.contains("column \"no_such_column\" does not exist"),
+        "the end of its stderr:\n{}",
+        failed.stderr
+    );
     assert!(failed.stderr.contains("State: what it committed stays on green"), "{}", failed.stderr);
     assert!(hint_of(&failed).contains("without a new copy"), "{}", failed.stderr);
 
@@ -301,7 +317,9 @@ async fn every_event_is_counted_by_where_it_fell_beside_the_copy() {
     blue.run("DELETE FROM token WHERE signature = 't7'").await.unwrap();
     blue.run(&off("t3")).await.unwrap();
     blue.run("UPDATE token SET active = true WHERE signature = 't3'").await.unwrap();
-    blue.run("DELETE FROM token WHERE signature = 't8'; INSERT INTO token (signature, account) VALUES ('t8', 8)").await.unwrap();
+    blue.run("DELETE FROM token WHERE signature = 't8'; INSERT INTO token (signature, account) VALUES ('t8', 8)")
+        .await
+        .unwrap();
 
     // Across the copy's snapshot: begun before it, committed after it.
     let across = stage.pair.on_blue().await;
