@@ -1,5 +1,7 @@
 //! What abort and finish leave on the servers: proved by listing all of the catalogs before and after.
 
+#![allow(clippy::unwrap_used)] // a test may
+
 mod support;
 
 use std::path::Path;
@@ -306,6 +308,13 @@ async fn finish_does_the_same_from_a_machine_without_the_journal() {
     let watched = Watched::new().await;
     let stage = &watched.stage;
     stage.ready();
+    assert_eq!(stage.crash(&["cutover", "--yes"], "decide.after_commit").code, None);
+    // Decided, and green is not open yet: nothing may be taken down, and there is no way back.
+    let elsewhere = watched.another_machine();
+    for (args, why) in [(["finish", "--yes"], "green's gate is shut"), (["abort", "--yes"], "has decided")] {
+        let ran = Ran::of(stage.command_in(elsewhere.path(), &args).output().unwrap()).expect(3).says(why);
+        assert!(ran.stderr.contains("migrate cutover"), "{}", ran.stderr);
+    }
     stage.run(&["cutover", "--yes"]).expect(0);
     watched.lose_journal();
     stage.run(&["finish", "--yes"]).expect(0);

@@ -1,5 +1,7 @@
 //! The program as a person and as a script see it: exit codes, hints, streams, widths, JSON.
 
+#![allow(clippy::unwrap_used)] // a test may
+
 mod support;
 
 use std::collections::BTreeMap;
@@ -321,6 +323,7 @@ async fn status_tells_where_the_run_stands() {
 async fn json_keeps_its_shape_on_every_command() {
     let stage = Stage::new().await;
     let json = |args: &[&str], code: i32| stage.run(&[args, &["--format", "json"]].concat()).expect(code);
+    snapshot("abort", &document(&json(&["abort", "--yes"], 0)));
     snapshot("plan", &document(&json(&["plan"], 0)));
     snapshot("status_new", &document(&json(&["status"], 0)));
     snapshot("explain", &document(&json(&["explain", "check/failed"], 0)));

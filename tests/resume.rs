@@ -1,5 +1,7 @@
 //! Saved plans, plans that change on the way, and migrations that fail in their middle.
 
+#![allow(clippy::unwrap_used)] // a test may
+
 mod support;
 
 use std::collections::BTreeMap;
