@@ -125,6 +125,14 @@ impl Watched {
         std::fs::remove_dir_all(self.stage.path(".migrate")).unwrap();
     }
 
+    /// As if the program had been killed right before its last record.
+    fn lose_last_record(&self, record: &str) {
+        assert_eq!(self.stage.journal().last().unwrap(), record);
+        let journal = self.stage.read(".migrate/small/journal.jsonl");
+        let end = journal.trim_end().rfind('\n').unwrap() + 1;
+        self.stage.write(".migrate/small/journal.jsonl", &journal[..end]);
+    }
+
     /// Plan and migrations without journal, in a folder of their own.
     fn another_machine(&self) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -217,6 +225,38 @@ async fn abort_puts_back_a_cutover_that_was_undone() {
     stage.edit("plan.toml", "prepare = [\"false\"]", "prepare = [\"touch\", \"prepared\"]");
     stage.run(&["abort", "--yes"]).expect(0);
     watched.is_as_it_was("after an undone cutover").await;
+    watched.lose_last_record("run_aborted");
+    stage.run(&["abort", "--yes"]).expect(0);
+    watched.is_as_it_was("again, killed before it said so").await;
+}
+
+#[tokio::test]
+async fn commands_that_only_read_write_nothing() {
+    let watched = Watched::new().await;
+    let stage = &watched.stage;
+    for (args, code) in [
+        (&["plan"] as &[&str], 0),
+        (&["status"], 0),
+        (&["validate"], 3),
+        (&["report"], 3),
+        (&["cutover", "--dry-run"], 3),
+        (&["apply"], 3),
+    ] {
+        stage.run(args).expect(code);
+        let now = (listing(&watched.pair().blue).await, listing(&watched.pair().green).await);
+        assert_eq!(difference(&watched.blue, &now.0), [""; 0], "{args:?}");
+        assert_eq!(difference(&watched.green, &now.1), [""; 0], "{args:?}");
+        assert!(!stage.path(".migrate/small").exists(), "{args:?} begins no run");
+    }
+    stage.ready();
+    let ready = (listing(&watched.pair().blue).await, listing(&watched.pair().green).await);
+    for args in [&["plan"] as &[&str], &["status"], &["validate"], &["report"], &["cutover", "--dry-run"]] {
+        stage.run(args).expect(0);
+        let now = (listing(&watched.pair().blue).await, listing(&watched.pair().green).await);
+        assert_eq!(difference(&ready.0, &now.0), [""; 0], "{args:?}");
+        assert_eq!(difference(&ready.1, &now.1), [""; 0], "{args:?}");
+    }
+    assert!(!stage.path("prepared").exists(), "a dry run prepares nobody");
 }
 
 #[tokio::test]
@@ -281,6 +321,7 @@ async fn finish_leaves_the_fence_and_unfence_nothing() {
     let done = stage.run(&["finish", "--yes", "--format", "json"]).expect(0).json();
     assert_eq!((&done["format"], &done["state"]), (&"teal.finish/1".into(), &"finished".into()));
     fence_alone(&watched).await;
+    watched.lose_last_record("run_finished");
     stage.run(&["finish", "--yes"]).expect(0);
     fence_alone(&watched).await;
     stage.run(&["finish", "--yes", "--unfence"]).expect(0);
