@@ -34,7 +34,12 @@ pub async fn run(args: ApplyArgs, out: &Output) -> Result<()> {
     let path = saved.as_ref().map_or(named, |doc| doc.path.clone());
     let inputs = Inputs::read(&path)?;
     let resuming = is_under_way(&inputs)?;
-    let steps = if resuming { None } else { Some(approve_new(&inputs, saved, args.yes.yes, out).await?.steps) };
+    let steps = if resuming {
+        refuse_blockers(&look(&inputs, true).await?, out)?;
+        None
+    } else {
+        Some(approve_new(&inputs, saved, args.yes.yes, out).await?.steps)
+    };
     let (listener, shown) = listen(*out);
     let redo = args.redo.map(StepId::from);
     let begin = Begin { plan: &inputs.plan, migrations: &inputs.migrations, steps, redo, stop, listener };
@@ -87,20 +92,24 @@ async fn approve_new(inputs: &Inputs, saved: Option<PlanDoc>, yes: bool, out: &O
         }
         None => (now.clone(), yes),
     };
-    if !approved || blockers(&now.findings).next().is_some() {
+    if !approved {
         out.say(&plan_text(&now));
     }
-    let blocked = blockers(&now.findings).count();
-    if blocked > 0 {
-        let first = blockers(&now.findings).next().map(|f| format!(": {}: {}", f.id, f.what)).unwrap_or_default();
-        return Err(Failure::blocked(format!("{}{first}", text::count(blocked, "blocker")))
-            .state("nothing was done")
-            .hint(format!("see all of them: migrate plan {}", inputs.plan.path.display())));
-    }
+    refuse_blockers(&now, out)?;
     if !confirm("This builds green; blue goes on serving.", approved).await? {
         return Err(Failure::failed("not approved").state("nothing was done"));
     }
     Ok(doc)
+}
+
+/// The guards speak again at every start: a password, a privilege or a server may have changed since the last one.
+fn refuse_blockers(now: &PlanDoc, out: &Output) -> Result<()> {
+    let Some(first) = blockers(&now.findings).next() else { return Ok(()) };
+    out.say(&blockers(&now.findings).map(text::finding).collect::<String>());
+    let blocked = blockers(&now.findings).count();
+    Err(Failure::blocked(format!("{}: {}: {}", text::count(blocked, "blocker"), first.id, first.what))
+        .state("nothing was done")
+        .hint(format!("clear them as said above, then: migrate apply {}", now.path.display())))
 }
 
 fn say_resuming(recorder: &Recorder, out: &Output) {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::ask::confirm;
+use super::ask::{can_ask, confirm};
 use super::inputs::{Inputs, stop_on_signals};
 use super::progress::listen;
 use super::status::EndDoc;
@@ -36,6 +36,7 @@ pub async fn run(args: CutoverArgs, out: &Output) -> Result<()> {
             Failure::blocked("the run is finished: green serves").hint(format!("migrate report {}", path.display()))
         );
     }
+    can_ask(args.yes.yes || args.dry_run)?;
     let (listener, shown) = listen(*out);
     let begin = Begin { plan, migrations: &inputs.migrations, steps: None, redo: None, stop, listener };
     let mut recorder = engine::begin(begin).await?;

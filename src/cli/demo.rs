@@ -296,8 +296,8 @@ fn demo_text(doc: &DemoDoc, audit: &Audit, report: &RunReport) -> String {
         row(
             "own ledger",
             format!(
-                "{} revocations acknowledged to clients, {} still alive on green",
-                n(audit.revocations_acknowledged as u64),
+                "{} revocations acknowledged to clients from start to end, {} of them still alive on green",
+                n(audit.revocations_acknowledged),
                 audit.revocations_lost.len()
             ),
         ),

@@ -61,7 +61,7 @@ fn the_only_plan() -> Result<PathBuf> {
     let mut plans: Vec<PathBuf> = here.filter(is_plan).collect();
     plans.sort();
     match plans.as_slice() {
-        [one] => Ok(one.clone()),
+        [one] => Ok(one.strip_prefix(".").unwrap_or(one).to_owned()),
         [] => Err(Failure::usage("no plan named, and this folder holds none")
             .hint("name it: migrate <command> path/to/plan.toml, or set MIGRATE_PLAN")),
         several => {

@@ -1,6 +1,7 @@
 //! The command line: one file per command. Results go to stdout, everything else to stderr.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // the one place that prints
+#![allow(clippy::doc_markdown)] // doc comments of arguments are what --help shows
 
 mod abort;
 mod apply;
@@ -41,8 +42,13 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done · 1 failed or interrupted at a safe point, run it again · 2 bad plan or usage · 3 an unaccepted
-blocker or a closed gate · 4 in doubt, a person must look · 5 undone: the cutover was tried and everything was put back.";
+Exit codes:
+  0  done
+  1  failed or interrupted at a safe point: run it again
+  2  bad plan or usage
+  3  an unaccepted blocker or a closed gate
+  4  in doubt: a person must look
+  5  undone: the cutover was tried and everything was put back";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {

@@ -56,6 +56,7 @@ impl Output {
 
     /// Ends the program: the failure as text on stderr, and as an object on stdout where results are JSON.
     pub fn fail(self, failure: &Failure) -> ExitCode {
+        let failure = failure.clone().hint(usual_hint(failure.kind));
         let exit_code = failure.kind.exit_code();
         if self.is_json() {
             let document = ErrorDoc {
@@ -69,8 +70,17 @@ impl Output {
             };
             self.result(&document, String::new);
         }
-        let _ = std::io::stderr().write_all(text::failure(failure).as_bytes());
+        let _ = std::io::stderr().write_all(text::failure(&failure).as_bytes());
         ExitCode::from(exit_code)
+    }
+}
+
+/// Every failure names a next command.
+fn usual_hint(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Usage => "mend it, then run the same command again; migrate --help lists the commands",
+        Kind::Failed | Kind::Undone => "run the same command again; with --verbose it says more",
+        Kind::Blocked | Kind::InDoubt => "look where it stands with: migrate status",
     }
 }
 

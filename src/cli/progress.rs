@@ -69,7 +69,7 @@ impl Screen {
                     self.bars.remove(&running.bar);
                 }
                 let done = console::Style::new().for_stderr().green().apply_to("done");
-                self.line(&format!("{done}  {:<34} {:>9}  {outcome}\n", step.as_str(), show_millis(*millis)));
+                self.line(&format!("{done}  {:<37} {:>8}  {outcome}\n", step.as_str(), show_millis(*millis)));
             }
         }
     }
@@ -108,7 +108,7 @@ impl Screen {
         running.bar.set_message(message.clone());
         if !Self::is_terminal() && running.last_line.elapsed() >= LINE_EVERY {
             running.last_line = Instant::now();
-            self.line(&format!("      {:<34} {message}\n", step.as_str()));
+            self.line(&format!("      {:<37} {message}\n", step.as_str()));
         }
     }
 

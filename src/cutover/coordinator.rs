@@ -24,7 +24,7 @@ use crate::journal::{Identity, Record, Recorder, State, StepStatus};
 use crate::plan::{self, Plan};
 use crate::postgres::{Access, Db, Lsn};
 use crate::replay::{self, Applier, Tally};
-use crate::step::{Notices, Phase, StepId};
+use crate::step::{NoticeBody, Notices, Phase, StepId};
 
 /// Commits of one participant that says "not yet" afterwards, before the coordinator gives up for now.
 const COMMIT_ATTEMPTS: u32 = 3;
@@ -243,6 +243,7 @@ where
     if !approved {
         return Err(Failure::failed("not approved").into());
     }
+    drain.catch_up(&given.plan.events, &recorder.notices(&step("drain"))).await?;
     // Asked as late as possible, so that the figure is true; not under the fence, where clients wait.
     let writes = blue_writes(given).await?;
 
@@ -336,6 +337,8 @@ async fn decide(
     recorder
         .append(Record::StepDone { step: decide, result, millis })
         .map_err(|e| NotDecided::InDoubt(format!("the fence is committed, but the journal can't be written: {e}")))?;
+    let decided = format!("the fence is committed at {}; only forward from here", outcome.fence_lsn);
+    recorder.notices(&step("decide")).send(NoticeBody::Finished { outcome: decided, millis });
     Ok((outcome, drained.witness))
 }
 

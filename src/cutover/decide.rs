@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn every_single_thing_amiss_is_a_reason_not_to() {
-        let amiss: [(&str, fn(&mut Facts)); 8] = [
+        type Break = fn(&mut Facts);
+        let amiss: [(&str, Break); 8] = [
             ("capture stopped", |f| f.tally.overflowed = true),
             ("could not be replayed", |f| f.tally.dead = 1),
             ("do not add up", |f| f.tally.waiting = 1),

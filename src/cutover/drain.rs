@@ -5,7 +5,7 @@ use crate::error::{Context, Failure, Result};
 use crate::failpoint::failpoint;
 use crate::plan::Event;
 use crate::postgres::{Access, Db, Lsn, Target};
-use crate::replay::{self, Applier, Tally, Verified, verify_events, verify_events_taken_after};
+use crate::replay::{self, Applier, Tally, Verified, verify_events_taken_after};
 use crate::snapshot;
 use crate::step::Notices;
 
@@ -40,23 +40,34 @@ pub struct Drained {
 }
 
 impl Drain {
-    /// Opens the sessions and catches up, so that little is left to do under the fence.
+    /// Opens the sessions and catches up a first time.
     pub async fn open(
         blue: &Target,
         green: &Target,
-        mut applier: Applier,
+        applier: Applier,
         events: &[Event],
         notices: &Notices,
     ) -> Result<Self> {
         let blue = blue.connect(Access::ReadWrite).await?;
         let witness = Some(green.connect(Access::ReadOnly).await?);
         let green = replay::pass(green).await?;
-        applier.pass().await?;
-        let moment = blue.row("SELECT pg_catalog.clock_timestamp()::text", &[]).await?.get(0);
-        let verified = verify_events(&blue, &green, events, notices).await?;
-        // What fails here fails under the fence as well: the whole of it is asked again there.
-        let verified_until = if verified.failed == 0 { moment } else { "-infinity".to_owned() };
-        Ok(Self { applier, blue, green, witness, verified_until })
+        let mut drain = Self { applier, blue, green, witness, verified_until: "-infinity".to_owned() };
+        drain.catch_up(events, notices).await?;
+        Ok(drain)
+    }
+
+    /// Applies and verifies what is there, so that little is left to do under the fence. Again right before it: the
+    /// operator may have taken an hour to approve.
+    pub async fn catch_up(&mut self, events: &[Event], notices: &Notices) -> Result<()> {
+        self.applier.pass().await?;
+        let moment = self.blue.row("SELECT pg_catalog.clock_timestamp()::text", &[]).await?.get(0);
+        let verified =
+            verify_events_taken_after(&self.blue, &self.green, events, &self.verified_until, notices).await?;
+        if verified.failed == 0 {
+            // What fails here fails under the fence as well: all of it is asked again there.
+            self.verified_until = moment;
+        }
+        Ok(())
     }
 
     /// Applies what is left. The fence holds all writers: what is visible now is all there will ever be.

@@ -45,12 +45,12 @@ pub(super) type Done = Result<(Value, String)>;
 
 impl<'a> Act<'a> {
     /// Acts for `plan`.
-    pub async fn new(plan: &'a Plan, migrations: &'a [Migration], _recorder: &Recorder) -> Result<Self> {
-        Ok(Self { plan, migrations, indexes: None })
+    pub fn new(plan: &'a Plan, migrations: &'a [Migration]) -> Self {
+        Self { plan, migrations, indexes: None }
     }
 
     /// Whether a step that was found started is done; `None`: act again, which every action bears.
-    pub async fn probe(&self, step: &Step, _recorder: &Recorder) -> Result<Option<(Value, String)>> {
+    pub async fn probe(&self, step: &Step) -> Result<Option<(Value, String)>> {
         match &step.action {
             Action::CaptureEvent { event } => {
                 let there = capture::is_captured(&self.blue().await?, event).await?;
@@ -184,13 +184,12 @@ impl<'a> Act<'a> {
     }
 
     async fn build_indexes(&mut self, recorder: &Recorder, notices: &Notices) -> Done {
-        let built = match self.indexes.take() {
-            Some(under_way) => under_way.await.map_err(|e| Failure::failed(e.to_string()))?,
-            None => {
-                let post = self.post_data(recorder.folder()).await?;
-                super::copy::build_missing(self.plan, post, notices.clone(), recorder.stop().clone()).await
-            }
-        }?;
+        let built = if let Some(under_way) = self.indexes.take() {
+            under_way.await.map_err(|e| Failure::failed(e.to_string()))??
+        } else {
+            let post = self.post_data(recorder.folder()).await?;
+            super::copy::build_missing(self.plan, post, notices.clone(), recorder.stop().clone()).await?
+        };
         done(json!({ "indexes": built }), &format!("{built} indexes and constraints"))
     }
 
@@ -345,6 +344,7 @@ fn refuse(findings: &[Finding], notices: &Notices, what: &str) -> Result<()> {
     })
 }
 
+#[allow(clippy::unnecessary_wraps)] // the end of most actions
 fn done(result: Value, outcome: &str) -> Done {
     Ok((result, outcome.to_owned()))
 }

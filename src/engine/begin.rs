@@ -92,7 +92,7 @@ pub async fn begin(order: Begin<'_>) -> Result<Recorder> {
 /// A finished or aborted run's folder makes room for the next one; nothing of it is deleted.
 fn put_aside(folder: &Path) -> Result<()> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    let free = (1..).map(|n| folder.with_file_name(format!("{name}.{n}"))).find(|aside| !aside.exists());
+    let free = (1..=u32::MAX).map(|n| folder.with_file_name(format!("{name}.{n}"))).find(|aside| !aside.exists());
     if let Some(aside) = free {
         std::fs::rename(folder, aside)?;
     }

@@ -42,7 +42,7 @@ pub async fn apply(plan: &Plan, migrations: &[crate::ddl::Migration], recorder: 
             }));
         }
     }
-    let mut act = Act::new(plan, migrations, recorder).await?;
+    let mut act = Act::new(plan, migrations);
     for step in recorder.run().steps.clone() {
         if recorder.run().is_done(&step.id) {
             continue;
@@ -65,7 +65,7 @@ async fn run_step(act: &mut Act<'_>, recorder: &mut Recorder, step: &Step) -> Re
     let stop = recorder.stop().clone();
     let notices = recorder.notices(&step.id);
     let done = async {
-        if found_started && let Some((result, outcome)) = act.probe(step, recorder).await? {
+        if found_started && let Some((result, outcome)) = act.probe(step).await? {
             return Ok((result, format!("{outcome} (found done)")));
         }
         tokio::select! {

@@ -79,7 +79,10 @@ pub async fn abort_recorded(plan: &Plan, recorder: &mut Recorder) -> Result<Left
     if recorder.run().state.is_decided() {
         return Err(Failure::blocked(format!("the run has decided (state {}): green serves", recorder.run().state))
             .state("nothing was done")
-            .hint("go on with: migrate cutover; a way back after the decision (rollback) is not supported yet"));
+            .hint(match recorder.run().state {
+                State::Green | State::Finished => "a way back after the decision (rollback) is not supported yet",
+                _ => "go on with: migrate cutover; a way back after the decision (rollback) is not supported yet",
+            }));
     }
     if matches!(recorder.run().state, State::Switching | State::InDoubt { .. }) {
         let folder = recorder.folder().to_owned();

@@ -5,6 +5,7 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::secret::Masks;
+use super::units::UNSET;
 use crate::error::Failure;
 
 /// One thing that is wrong, and where.
@@ -34,6 +35,9 @@ impl Problem {
 /// A usage failure about all `problems`: the first in `what`, each with its source line in `detail`.
 pub(super) fn failure(path: &str, text: &str, masks: &Masks, mut problems: Vec<Problem>) -> Failure {
     problems.sort_by_key(|problem| problem.span.start);
+    // A variable that is not set is one thing to put right, however often it is used.
+    let mut seen = std::collections::BTreeSet::new();
+    problems.retain(|problem| !problem.what.starts_with(UNSET) || seen.insert(problem.what.clone()));
     let what = match problems.as_slice() {
         [] => format!("{path}: not a plan"),
         [first, rest @ ..] => {

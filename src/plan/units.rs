@@ -72,6 +72,9 @@ pub(super) struct Unexpanded {
     pub(super) what: String,
 }
 
+/// How the complaint about an unset variable begins.
+pub(super) const UNSET: &str = "the environment variable";
+
 /// Puts the environment's values for `${NAME}`; `$${` is a plain `${`.
 pub(super) fn expand(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, Unexpanded> {
     let (mut out, mut at) = (String::with_capacity(text.len()), 0);
@@ -93,7 +96,7 @@ pub(super) fn expand(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result
             return Err(Unexpanded { range: dollar..end, what });
         }
         let Some(value) = env(name) else {
-            let what = format!("the environment variable {name} is not set");
+            let what = format!("{UNSET} {name} is not set");
             return Err(Unexpanded { range: dollar..end, what });
         };
         out.push_str(&value);

@@ -50,7 +50,9 @@ impl Error {
                         || *code == SqlState::CANNOT_CONNECT_NOW
                         || code.code().starts_with("08")
                 }
-                None => std::error::Error::source(&self.source).is_some_and(|s| s.is::<std::io::Error>()),
+                None => {
+                    std::error::Error::source(&self.source).is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
+                }
             }
     }
 

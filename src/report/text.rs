@@ -1,7 +1,7 @@
 //! How findings, tables and failures read. Colour comes from `console`, which honours `NO_COLOR` and asks whether the
 //! stream is a terminal.
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use console::Style;
 
 use crate::error::Failure;
@@ -23,6 +23,13 @@ where
     }
     for row in rows {
         table.add_row(row.iter().map(ToString::to_string).collect::<Vec<_>>());
+    }
+    // Names stay whole where they leave room for the rest.
+    let longest = table.column_max_content_widths().first().copied().unwrap_or(0);
+    if longest <= width() / 2
+        && let Some(first) = table.column_mut(0)
+    {
+        first.set_constraint(ColumnConstraint::ContentWidth);
     }
     // Trailing blanks would wrap on a narrow terminal.
     table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect()
