@@ -16,7 +16,7 @@ use crate::error::{Failure, Result};
 use crate::failpoint::failpoint;
 use crate::journal::Recorder;
 use crate::plan::Plan;
-use crate::postgres::{Access, Name};
+use crate::postgres::{Access, Db, Name};
 use crate::snapshot::{self, CopyPoint, PostData};
 use crate::step::{Notices, Phase, StepId};
 use crate::units::show_bytes;
@@ -33,9 +33,10 @@ impl Act<'_> {
     pub(super) async fn copy(&mut self, recorder: &Recorder, notices: &Notices) -> Done {
         let Plan { blue, green, jobs, .. } = self.plan;
         let (folder, stop) = (recorder.folder(), recorder.stop());
-        snapshot::empty_green(&self.green().await?).await?;
+        let (db, emptied) = (self.blue().await?, self.green().await?);
+        forget_former_copy(&db, &emptied).await?;
+        snapshot::empty_green(&emptied).await?;
 
-        let db = self.blue().await?;
         let tables = read_tables(&db).await?;
         let writes = read_write_counters(&db).await?;
         let export = snapshot::export(blue, &tables).await?;
@@ -73,6 +74,16 @@ impl Act<'_> {
         let result = CopyResult { point, tables: copied, digests, structure, writes, reversed, answers };
         Ok((kept(&result)?, outcome))
     }
+}
+
+/// Receipts speak of the green that they were written with: on a new one nothing is migrated, and an event is in the copy,
+/// reversed in it, or still to be replayed.
+async fn forget_former_copy(blue: &Db, green: &Db) -> Result<()> {
+    green.run("TRUNCATE teal.applied, teal.migrated").await.map_err(|e| e.doing("forgetting the former copy"))?;
+    blue.run("UPDATE teal.event SET taken_at = NULL WHERE taken_at IS NOT NULL")
+        .await
+        .map_err(|e| e.doing("forgetting the former copy"))?;
+    Ok(())
 }
 
 /// Blue's digests and its side of the checks, inside the snapshot.
