@@ -21,3 +21,30 @@ async fn a_copy_made_again_starts_without_receipts_of_the_former_one() {
     let live = "SELECT string_agg(signature, ',') FROM token WHERE signature IN ('t1', 't2') AND state = 'live'";
     assert_eq!(green.row(live, &[]).await.unwrap().get::<_, String>(0), "t1");
 }
+
+#[tokio::test]
+async fn what_is_not_this_plan_s_is_left_alone() {
+    let stage = Stage::new().await;
+    stage.ready();
+    // Another plan on the same databases neither stops nor takes down this run.
+    let plan = stage.read("plan.toml");
+    std::fs::create_dir(stage.path("other")).unwrap();
+    stage.write(
+        "other/plan.toml",
+        &plan.replace("name = \"small\"", "name = \"other\"").replace("source = \"", "source = \"../"),
+    );
+    let other = stage.command_in(&stage.path("other"), &["abort", "--yes"]).output().unwrap();
+    support::stage::Ran::of(other).expect(3).says("is of plan small, not of other");
+    let blue = stage.pair.on_blue().await;
+    blue.run("SELECT 1 FROM teal.event").await.unwrap();
+
+    // An event that nothing captures is no event of this run.
+    stage.write(
+        "plan.toml",
+        &format!("{plan}\n[[event]]\nname = \"late\"\ntable = \"account\"\nends = \"true\"\nreplay = \"SELECT 1\"\nverify = \"SELECT 1 WHERE false\"\n"),
+    );
+    stage.run(&["apply", "--yes"]).expect(3).says("came into the plan after the run began");
+    stage.run(&["cutover", "--yes"]).expect(3).says("came into the plan after the run began");
+    stage.write("plan.toml", &plan);
+    stage.run(&["abort", "--yes"]).expect(0);
+}

@@ -243,7 +243,7 @@ impl Captured {
         let relation = literal(&self.table.plain());
         let over_budget = format!(
             "IF EXISTS (SELECT FROM teal.overflow) THEN RETURN NULL; END IF;
-             IF pg_catalog.pg_relation_size('teal.event') > {OUTBOX_BUDGET} THEN
+             IF pg_catalog.pg_table_size('teal.event') > {OUTBOX_BUDGET} THEN
                  INSERT INTO teal.overflow DEFAULT VALUES; RETURN NULL;
              END IF;"
         );
