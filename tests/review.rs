@@ -38,6 +38,23 @@ async fn what_is_not_this_plan_s_is_left_alone() {
     let blue = stage.pair.on_blue().await;
     blue.run("SELECT 1 FROM teal.event").await.unwrap();
 
+    // A trigger that was off for a bulk load lost events; on again, it lets replica-role sessions pass.
+    blue.run("ALTER TABLE token DISABLE TRIGGER USER; ALTER TABLE token ENABLE TRIGGER USER").await.unwrap();
+    stage.run(&["cutover", "--dry-run"]).expect(3).says("cutover/capture-gap");
+    let always =
+        "ALTER TABLE token ENABLE ALWAYS TRIGGER teal_1_update; ALTER TABLE token ENABLE ALWAYS TRIGGER teal_1_delete";
+    blue.run(&format!("{always}; ALTER TABLE token ENABLE ALWAYS TRIGGER teal_1_truncate")).await.unwrap();
+    // A subscription's worker fires no statement triggers: it would pass the fence.
+    blue.run("CREATE SUBSCRIPTION feed CONNECTION 'host=127.0.0.1 port=1' PUBLICATION p WITH (connect = false)")
+        .await
+        .unwrap();
+    stage.run(&["cutover", "--dry-run"]).expect(0);
+    blue.run("ALTER SUBSCRIPTION feed ENABLE").await.unwrap();
+    stage.run(&["cutover", "--dry-run"]).expect(3).says("cutover/subscription");
+    blue.run("ALTER SUBSCRIPTION feed DISABLE; ALTER SUBSCRIPTION feed SET (slot_name = NONE); DROP SUBSCRIPTION feed")
+        .await
+        .unwrap();
+
     // An event that nothing captures is no event of this run.
     stage.write(
         "plan.toml",

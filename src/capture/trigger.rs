@@ -35,9 +35,9 @@ pub struct Captured {
 
 /// The event's table, or one that inherits from it.
 #[derive(Debug, Clone, PartialEq)]
-struct Relation {
-    name: Name,
-    holds_rows: bool,
+pub(super) struct Relation {
+    pub(super) name: Name,
+    pub(super) holds_rows: bool,
     takes_triggers_from_parent: bool,
     partition_columns: Vec<Ident>,
     partition_expressions: bool,
@@ -77,7 +77,7 @@ pub async fn resolve(blue: &Db, event: &Event, tables: &[Table]) -> Result<Captu
     })
 }
 
-async fn read_family(blue: &Db, oid: u32) -> Result<Vec<Relation>> {
+pub(super) async fn read_family(blue: &Db, oid: u32) -> Result<Vec<Relation>> {
     let rows = blue.rows(include_str!("../postgres/sql/select_family.sql"), &[&oid]).await?;
     let relation = |row: &tokio_postgres::Row| Relation {
         name: Name::new(row.get::<_, String>("schema"), row.get::<_, String>("name")),
@@ -124,6 +124,15 @@ pub async fn capture(blue: &Db, captured: &Captured, lock_timeout_ms: u64) -> Re
         )));
     }
     Ok(())
+}
+
+/// The name parts of the row triggers that every relation of `family` carries.
+pub(super) fn part_names(begins: bool, family: &[Relation]) -> Vec<&'static str> {
+    let mut parts = if begins { vec!["update", "insert"] } else { vec!["update", "delete"] };
+    if family.iter().any(|relation| relation.partition_expressions || !relation.partition_columns.is_empty()) {
+        parts.extend(["move", "stay"]);
+    }
+    parts
 }
 
 impl Captured {
