@@ -65,3 +65,13 @@ async fn what_is_not_this_plan_s_is_left_alone() {
     stage.write("plan.toml", &plan);
     stage.run(&["abort", "--yes"]).expect(0);
 }
+
+#[tokio::test]
+async fn a_row_that_changes_its_key_ends_under_the_old_one() {
+    let pair = support::Pair::start("CREATE TABLE t (a int, b int, live bool, PRIMARY KEY (a, b)); INSERT INTO t VALUES (1, 1, true), (2, 2, false)").await;
+    support::start_capture(&pair, &[support::event("ended", "t", teal::plan::When::Ends("live".to_owned()))]).await;
+    let blue = pair.on_blue().await;
+    blue.run("UPDATE t SET b = 9; UPDATE t SET live = false").await.unwrap();
+    let both = ["ended {\"a\": \"1\", \"b\": \"1\"}", "ended {\"a\": \"1\", \"b\": \"9\"}"];
+    assert_eq!(support::outbox(&blue).await, both);
+}

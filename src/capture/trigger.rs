@@ -8,6 +8,8 @@
 //! - An UPDATE that moves a row to another partition fires BEFORE UPDATE, then AFTER DELETE and AFTER INSERT, never
 //!   AFTER UPDATE (manual, 39.1). A moved row is no ended row: the BEFORE UPDATE trigger leaves a mark that the others
 //!   consume. It stands only where a partition key changes.
+//! - An UPDATE of the key ends the row of the old key (or begins that of the new one): green knows only the old key, and
+//!   what ends under the new one later would find no row there.
 //! - TRUNCATE fires on every leaf that it reaches, and ends every row for which the predicate holds.
 
 use crate::catalog::Table;
@@ -192,17 +194,26 @@ impl Captured {
         (!columns.is_empty()).then(|| columns.iter().map(changed).collect::<Vec<_>>().join(" OR "))
     }
 
+    /// That the key changes. A change of its partition columns alone is a move, not another row.
+    fn rekeyed(&self) -> String {
+        let moves = |name: &Ident| self.family.iter().any(|relation| relation.partition_columns.contains(name));
+        let changed = |(name, _): &(Ident, String)| format!("old.{name} IS DISTINCT FROM new.{name}");
+        let changed: Vec<String> = self.key.iter().filter(|(name, _)| !moves(name)).map(changed).collect();
+        if changed.is_empty() { "false".to_owned() } else { changed.join(" OR ") }
+    }
+
     /// Name part, timing and condition of each row trigger.
     fn row_trigger_parts(&self) -> Vec<(&'static str, &'static str, String)> {
         let Predicate { old, new } = &self.predicate;
+        let rekeyed = self.rekeyed();
         let mut parts = if self.begins {
             vec![
-                ("update", "AFTER UPDATE", format!("(({old}) IS NOT TRUE) AND ({new})")),
+                ("update", "AFTER UPDATE", format!("((({old}) IS NOT TRUE) OR {rekeyed}) AND ({new})")),
                 ("insert", "AFTER INSERT", new.clone()),
             ]
         } else {
             vec![
-                ("update", "AFTER UPDATE", format!("({old}) AND (({new}) IS NOT TRUE)")),
+                ("update", "AFTER UPDATE", format!("({old}) AND ((({new}) IS NOT TRUE) OR {rekeyed})")),
                 ("delete", "AFTER DELETE", old.clone()),
             ]
         };
