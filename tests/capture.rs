@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{Pair, event, outbox, start_capture};
+use support::{Pair, event, outbox, start_capture, start_capture_within};
 use teal::capture::{self, read_outbox};
 use teal::plan::When;
 
@@ -184,4 +184,30 @@ async fn removing_the_capture_leaves_nothing_of_it() {
     let left: Vec<i64> = blue.rows(ours, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
     assert_eq!(left, [0, 0, 0]);
     assert_eq!(teal::catalog::read_structure(&blue).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn past_its_budget_the_outbox_stops_growing_and_says_so() {
+    let pair = Pair::start(TOKENS).await;
+    start_capture_within(&pair, &[event("revoked", "token", ends("active"))], 8192).await;
+    let blue = pair.on_blue().await;
+    blue.run("INSERT INTO token SELECT 'x' || i, 1, true FROM generate_series(1, 500) i").await.unwrap();
+    for i in 1..=200 {
+        blue.run(&format!("DELETE FROM token WHERE signature = 'x{i}'")).await.unwrap();
+    }
+    let outbox = read_outbox(&blue).await.unwrap();
+    assert!(outbox.overflowed && (1..200).contains(&outbox.captured), "{outbox:?}");
+    blue.run("TRUNCATE token").await.unwrap();
+    assert_eq!(read_outbox(&blue).await.unwrap().captured, outbox.captured);
+}
+
+#[tokio::test]
+async fn a_capture_that_fails_fails_the_applications_statement() {
+    let pair = Pair::start(TOKENS).await;
+    start_capture(&pair, &[event("revoked", "token", ends("active"))]).await;
+    let blue = pair.on_blue().await;
+    blue.run("ALTER TABLE teal.event RENAME TO event_gone").await.unwrap();
+    blue.run("DELETE FROM token WHERE signature = 't1'").await.unwrap_err();
+    let left: i64 = blue.row("SELECT count(*) FROM token WHERE signature = 't1'", &[]).await.unwrap().get(0);
+    assert_eq!(left, 1, "a revocation that is not captured must not happen");
 }

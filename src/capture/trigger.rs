@@ -17,7 +17,6 @@ use crate::error::{Context, Failure, Result};
 use crate::plan::{Event, When};
 use crate::postgres::{Db, Ident, Name, literal};
 
-use super::outbox::OUTBOX_BUDGET;
 use super::predicate::{Predicate, resolve_predicate};
 
 /// One event of the plan, resolved on this blue.
@@ -103,10 +102,17 @@ pub async fn is_captured(blue: &Db, event: &str) -> Result<bool> {
 /// each of their rows is either in a snapshot taken later or came with an event. It never displaces an autovacuum in
 /// less than `deadlock_timeout` (1 s by default; with 500 ms it failed four times, with 1500 ms it passed,
 /// mechanics.md); the caller tries again with jitter when a lock was not to be had.
-pub async fn capture(blue: &Db, captured: &Captured, lock_timeout_ms: u64) -> Result<(), crate::postgres::Error> {
+///
+/// Past `budget` bytes of outbox the triggers stop capturing and raise the overflow flag.
+pub async fn capture(
+    blue: &Db,
+    captured: &Captured,
+    lock_timeout_ms: u64,
+    budget: u64,
+) -> Result<(), crate::postgres::Error> {
     let number: i32 = blue.row("SELECT 1 + coalesce(max(number), 0) FROM teal.capture", &[]).await?.get(0);
     let path: String = blue.row(include_str!("../postgres/sql/select_schema_path.sql"), &[]).await?.get(0);
-    let script = captured.script(number, &path);
+    let script = captured.script(number, &path, budget);
     let made = async {
         blue.run(&format!("BEGIN; SET LOCAL lock_timeout = {lock_timeout_ms}")).await?;
         blue.run(&script).await?;
@@ -159,8 +165,8 @@ impl Captured {
         if self.begins { format!("({}) IS NOT TRUE", self.predicate.old) } else { self.predicate.old.clone() }
     }
 
-    fn script(&self, number: i32, path: &str) -> String {
-        let mut script = self.functions(number, path);
+    fn script(&self, number: i32, path: &str, budget: u64) -> String {
+        let mut script = self.functions(number, path, budget);
         for relation in &self.family {
             if !relation.takes_triggers_from_parent {
                 script.push_str(&self.row_triggers(number, relation));
@@ -257,13 +263,13 @@ impl Captured {
         Self::json(row, self.columns.iter())
     }
 
-    fn functions(&self, number: i32, path: &str) -> String {
+    fn functions(&self, number: i32, path: &str, budget: u64) -> String {
         let row = if self.begins { "NEW" } else { "OLD" };
         let event = literal(&self.event);
         let relation = literal(&self.table.plain());
         let over_budget = format!(
             "IF EXISTS (SELECT FROM teal.overflow) THEN RETURN NULL; END IF;
-             IF pg_catalog.pg_table_size('teal.event') > {OUTBOX_BUDGET} THEN
+             IF pg_catalog.pg_table_size('teal.event') > {budget} THEN
                  INSERT INTO teal.overflow DEFAULT VALUES; RETURN NULL;
              END IF;"
         );

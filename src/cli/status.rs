@@ -9,7 +9,7 @@ use super::{Output, PlanArg};
 use crate::cutover;
 use crate::engine::run_folder;
 use crate::error::{Failure, Result};
-use crate::journal::{RunRow, State, Store, read_run_row};
+use crate::journal::{Run, RunRow, State, StepStatus, Store, read_run_row};
 use crate::plan::Plan;
 use crate::postgres::{Access, Db, Target};
 use crate::replay;
@@ -89,6 +89,7 @@ async fn look(plan: &Plan) -> Result<StatusDoc> {
         (None, None) if decided => "finished".to_owned(),
         (None, None) => "new".to_owned(),
     };
+    let trouble = journal.as_ref().and_then(trouble);
     let source = if run.is_some() { source } else { "journal" };
     let running = run.as_ref().is_some_and(|row| row.held);
     let next = next(plan, &state, running);
@@ -98,11 +99,21 @@ async fn look(plan: &Plan) -> Result<StatusDoc> {
         state,
         running,
         run,
+        trouble,
         events,
         source,
         unreachable,
         next,
     })
+}
+
+/// Why the step at work failed the last time, or what the last cutover ended with.
+fn trouble(run: &Run) -> Option<String> {
+    let failed = run.next_step().and_then(|step| match run.status(&step.id) {
+        StepStatus::Failed { error } => Some(error.clone()),
+        _ => None,
+    });
+    failed.or_else(|| run.trouble.clone())
 }
 
 async fn side(target: &Target, unreachable: &mut Vec<String>) -> Option<Db> {

@@ -148,7 +148,7 @@ impl<'a> Act<'a> {
             .with_jitter()
             .build();
         loop {
-            let attempt = capture::capture(&blue, &captured, CAPTURE_LOCK_TIMEOUT_MS);
+            let attempt = capture::capture(&blue, &captured, CAPTURE_LOCK_TIMEOUT_MS, capture::OUTBOX_BUDGET);
             let mut holders = Vec::new();
             let watch = async {
                 loop {

@@ -19,6 +19,8 @@ pub struct StatusDoc {
     pub running: bool,
     /// The run row, from blue or, after the decision, green; none where no run is under way.
     pub run: Option<RunRow>,
+    /// Why the last attempt failed, or what is in doubt; from the journal, where it is here.
+    pub trouble: Option<String>,
     /// The events, where there is an outbox.
     pub events: Option<Tally>,
     /// Where the figures come from: `blue`, `green`, `journal`.
@@ -50,6 +52,9 @@ pub fn status_text(doc: &StatusDoc) -> String {
             },
         );
         row("journal", format!("{}:{} (record {})", run.journal_host, run.journal_path, run.seq));
+    }
+    if let Some(trouble) = &doc.trouble {
+        row("trouble", trouble.clone());
     }
     if let Some(tally) = &doc.events {
         row("events", tally.line());

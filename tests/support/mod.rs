@@ -57,6 +57,15 @@ pub fn event(name: &str, table: &str, when: teal::plan::When) -> teal::plan::Eve
 
 /// Our schema, the outbox and the triggers of `events` on blue.
 pub async fn start_capture(pair: &Pair, events: &[teal::plan::Event]) -> Vec<teal::capture::Captured> {
+    start_capture_within(pair, events, teal::capture::OUTBOX_BUDGET).await
+}
+
+/// The same with another budget for the outbox, in bytes.
+pub async fn start_capture_within(
+    pair: &Pair,
+    events: &[teal::plan::Event],
+    budget: u64,
+) -> Vec<teal::capture::Captured> {
     let blue = pair.on_blue().await;
     blue.run(include_str!("../../src/postgres/sql/create_run.sql")).await.unwrap();
     teal::capture::create_outbox(&blue).await.unwrap();
@@ -64,7 +73,7 @@ pub async fn start_capture(pair: &Pair, events: &[teal::plan::Event]) -> Vec<tea
     let mut all = Vec::new();
     for event in events {
         let captured = teal::capture::resolve(&blue, event, &tables).await.unwrap();
-        teal::capture::capture(&blue, &captured, 1500).await.unwrap();
+        teal::capture::capture(&blue, &captured, 1500, budget).await.unwrap();
         all.push(captured);
     }
     all
