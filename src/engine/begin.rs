@@ -162,6 +162,7 @@ async fn take_inputs(
         reset_from(recorder, redo).await?;
     }
     refuse_new_files(plan, migrations, recorder)?;
+    refuse_new_events(plan, recorder)?;
     for step in recorder.run().steps.clone() {
         let now = planner::refresh(&step, plan, migrations)?;
         if now.digest == step.digest {
@@ -209,6 +210,21 @@ fn refuse_new_files(plan: &Plan, migrations: &[Migration], recorder: &Recorder) 
         .hint("take it out of the folder until this run is over, or begin anew: migrate abort")),
         None => Ok(()),
     }
+}
+
+/// An event that came into the plan after the run began has no triggers on blue: it would silently stay out.
+fn refuse_new_events(plan: &Plan, recorder: &Recorder) -> Result<()> {
+    let captured = |name: &str| {
+        recorder.run().steps.iter().any(|s| matches!(&s.action, Action::CaptureEvent { event } if event == name))
+    };
+    plan.events.iter().find(|event| !captured(&event.name)).map_or(Ok(()), |event| {
+        Err(Failure::blocked(format!(
+            "event {:?} came into the plan after the run began; nothing captures it",
+            event.name
+        ))
+        .state("nothing was done")
+        .hint("take it out of the plan until this run is over, or begin anew: migrate abort"))
+    })
 }
 
 /// What must be done again for a step to be done again: its effect is mixed into green from the copy on.
