@@ -13,6 +13,8 @@ use crate::error::{Failure, Result};
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same for the whole of it: login and our settings included.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long sent data may stay unacknowledged before the connection counts as lost (Linux `TCP_USER_TIMEOUT`).
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -112,7 +114,15 @@ impl Target {
     /// Opens a session with every timeout set explicitly, so that no role or database default ends it
     /// (an exporting session died of `idle_in_transaction_session_timeout`, mechanics.md), and with the text forms of
     /// all types pinned. Identifies itself as `teal` in `pg_stat_activity`.
+    ///
+    /// Has an end of its own: `connect_timeout` covers the TCP connection alone, and a stopped server accepts without
+    /// ever answering.
     pub async fn connect(&self, access: Access) -> Result<Db, Error> {
+        let opened = tokio::time::timeout(OPEN_TIMEOUT, self.open(access)).await;
+        opened.unwrap_or_else(|_| Err(Error::no_answer(&self.name).doing("can't connect")))
+    }
+
+    async fn open(&self, access: Access) -> Result<Db, Error> {
         let mut config = self.config.clone();
         config.application_name("teal");
         let (client, connection) = config.connect(NoTls).await.map_err(|e| self.error(e).doing("can't connect"))?;
