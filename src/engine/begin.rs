@@ -7,10 +7,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use super::results::copy_step;
-use crate::cutover;
 use crate::ddl::Migration;
 use crate::error::{Failure, Result};
-use crate::journal::{FORMAT, Record, Recorder, Run, RunId, State, Store, read_run_row};
+use crate::journal::{FORMAT, Purpose, Record, Recorder, RunId, State, Store, foreign_run, read_run_row};
 use crate::plan::Plan;
 use crate::planner;
 use crate::postgres::Access;
@@ -40,7 +39,8 @@ pub fn run_folder(plan: &Plan) -> PathBuf {
 /// Like [`begin`], for a run that is to be taken down: what changed in the plan doesn't matter any more.
 pub async fn begin_as_is(order: Begin<'_>) -> Result<Recorder> {
     let store = Store::open(&run_folder(order.plan))?;
-    Recorder::open(store, &order.plan.blue, &order.plan.green, order.stop, order.listener).await
+    let databases = (&order.plan.blue, &order.plan.green);
+    Recorder::open(store, databases, Purpose::TakeDown, order.stop, order.listener).await
 }
 
 /// Opens the journal, takes the lease, and compares today's inputs with those that the steps took.
@@ -57,6 +57,7 @@ pub async fn begin(order: Begin<'_>) -> Result<Recorder> {
         let Some(steps) = order.steps else {
             drop(store);
             remove_empty(&folder);
+            refuse_unknown_run(order.plan).await?;
             return Err(Failure::blocked(format!("plan {} has no run here: {}", order.plan.name, folder.display()))
                 .state("nothing was done")
                 .hint(
@@ -73,11 +74,8 @@ pub async fn begin(order: Begin<'_>) -> Result<Recorder> {
         };
         store.append(1, 0, begun)?;
     }
-    if !is_new {
-        refuse_taken_down(order.plan, store.run()).await?;
-    }
     let Plan { blue, green, .. } = order.plan;
-    let mut recorder = match Recorder::open(store, blue, green, order.stop, order.listener).await {
+    let mut recorder = match Recorder::open(store, (blue, green), Purpose::GoOn, order.stop, order.listener).await {
         Ok(recorder) => recorder,
         Err(e) => {
             if is_new {
@@ -94,23 +92,17 @@ pub async fn begin(order: Begin<'_>) -> Result<Recorder> {
     Ok(recorder)
 }
 
-/// From its first lease to its end a run has a row on blue. Where it is gone, somebody put the run back or finished it
-/// without this journal, and what stands here about green is no longer true.
-async fn refuse_taken_down(plan: &Plan, run: &Run) -> Result<()> {
-    if run.token == 0 || run.state.is_decided() {
-        return Ok(());
+/// Refuses where a database says that a run is under way which no journal here knows, naming where its journal lies.
+/// Only to say so early and well: what keeps a second run out is the lease. A database that can't be read is met again
+/// by whoever uses it next.
+pub async fn refuse_unknown_run(plan: &Plan) -> Result<()> {
+    for target in [&plan.blue, &plan.green] {
+        let Ok(db) = target.connect(Access::ReadOnly).await else { continue };
+        if let Ok(Some(row)) = read_run_row(&db).await {
+            return Err(foreign_run(&plan.name, &db.name, &row));
+        }
     }
-    let blue = plan.blue.connect(Access::ReadOnly).await?;
-    if read_run_row(&blue).await?.is_some() {
-        return Ok(());
-    }
-    let (what, hint) = match cutover::read_decision(&blue).await? {
-        Some(_) => ("finished", "bring the journal of that machine here"),
-        None => ("put back", "note that here: migrate abort; then begin anew: migrate apply"),
-    };
-    Err(Failure::blocked(format!("run {} was {what} from elsewhere: blue has no run row of it any more", run.id))
-        .state("nothing was done")
-        .hint(hint))
+    Ok(())
 }
 
 /// A finished or aborted run's folder makes room for the next one; nothing of it is deleted.
