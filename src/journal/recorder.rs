@@ -171,7 +171,14 @@ impl Recorder {
 
     /// Stops the heartbeat and lets go of the lease; the journal stays as it is.
     pub async fn close(mut self) {
-        self.fall_silent().await;
+        if self.heartbeat.is_some() {
+            self.fall_silent().await;
+            // What was appended last is still to be told: `status` reads the row. Whoever can't be told now is told by
+            // the next process.
+            if let Err(e) = self.shared.beat().await {
+                tracing::debug!("the last heartbeat: {e}");
+            }
+        }
         drop(self.notices);
         let _ = self.listening.await;
         if let Ok(shared) = Arc::try_unwrap(self.shared) {
