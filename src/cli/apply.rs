@@ -77,6 +77,8 @@ fn read_saved(path: &Path) -> Result<Option<PlanDoc>> {
 
 /// Shows the plan and asks; a saved plan was seen already, and is run as it stands or not at all.
 async fn approve_new(inputs: &Inputs, saved: Option<PlanDoc>, yes: bool, out: &Output) -> Result<PlanDoc> {
+    // Before the guards: to them its green is just one that is not empty.
+    engine::refuse_unknown_run(&inputs.plan).await?;
     let now = look(inputs, false).await?;
     let (doc, approved) = match saved {
         Some(saved) => {

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::results::copy_step;
 use crate::ddl::Migration;
 use crate::error::{Failure, Result};
-use crate::journal::{FORMAT, Record, Recorder, RunId, State, Store, StoreError, read_run_row};
+use crate::journal::{FORMAT, Purpose, Record, Recorder, RunId, State, Store, StoreError, foreign_run, read_run_row};
 use crate::plan::Plan;
 use crate::planner;
 use crate::postgres::Access;
@@ -39,7 +39,8 @@ pub fn run_folder(plan: &Plan) -> PathBuf {
 /// Like [`begin`], for a run that is to be taken down: what changed in the plan doesn't matter any more.
 pub async fn begin_as_is(order: Begin<'_>) -> Result<Recorder> {
     let store = open_store(order.plan).await?;
-    Recorder::open(store, &order.plan.blue, &order.plan.green, order.stop, order.listener).await
+    let databases = (&order.plan.blue, &order.plan.green);
+    Recorder::open(store, databases, Purpose::TakeDown, order.stop, order.listener).await
 }
 
 /// Opens the journal, takes the lease, and compares today's inputs with those that the steps took.
@@ -56,6 +57,7 @@ pub async fn begin(order: Begin<'_>) -> Result<Recorder> {
         let Some(steps) = order.steps else {
             drop(store);
             remove_empty(&folder);
+            refuse_unknown_run(order.plan).await?;
             return Err(Failure::blocked(format!("plan {} has no run here: {}", order.plan.name, folder.display()))
                 .state("nothing was done")
                 .hint(
@@ -73,7 +75,7 @@ pub async fn begin(order: Begin<'_>) -> Result<Recorder> {
         store.append(1, 0, begun)?;
     }
     let Plan { blue, green, .. } = order.plan;
-    let mut recorder = match Recorder::open(store, blue, green, order.stop, order.listener).await {
+    let mut recorder = match Recorder::open(store, (blue, green), Purpose::GoOn, order.stop, order.listener).await {
         Ok(recorder) => recorder,
         Err(e) => {
             if is_new {
@@ -106,6 +108,19 @@ async fn open_store(plan: &Plan) -> Result<Store> {
         }
     }
     Err(busy)
+}
+
+/// Refuses where a database says that a run is under way which no journal here knows, naming where its journal lies.
+/// Only to say so early and well: what keeps a second run out is the lease. A database that can't be read is met again
+/// by whoever uses it next.
+pub async fn refuse_unknown_run(plan: &Plan) -> Result<()> {
+    for target in [&plan.blue, &plan.green] {
+        let Ok(db) = target.connect(Access::ReadOnly).await else { continue };
+        if let Ok(Some(row)) = read_run_row(&db).await {
+            return Err(foreign_run(&plan.name, &db.name, &row));
+        }
+    }
+    Ok(())
 }
 
 /// A finished or aborted run's folder makes room for the next one; nothing of it is deleted.

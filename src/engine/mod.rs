@@ -24,7 +24,7 @@ use crate::plan::Plan;
 use crate::step::Step;
 
 pub use act::{Act, validate_now};
-pub use begin::{Begin, begin, begin_as_is, run_folder};
+pub use begin::{Begin, begin, begin_as_is, refuse_unknown_run, run_folder};
 pub use checks::ask_now;
 pub use prove::prove_cutover;
 pub use results::{CheckDoc, CopyResult, MigratedResult, ProofResult, Settled, ValidatedResult, given, result_of};

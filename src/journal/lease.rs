@@ -9,18 +9,12 @@
 //! may be gone. Green's lock is taken on both sides of decide, so that two operators exclude each other whichever
 //! side of it each believes to be on.
 
-use serde::Serialize;
-use tokio_postgres::Row;
-use tokio_postgres::error::SqlState;
-
 use super::record::RunId;
-use super::state::State;
+use super::run_row::{LOCK_KEY, RunRow, foreign_run, read_run_row};
+use super::state::{Run, State};
 use crate::error::{Context, Failure, Result};
 use crate::failpoint::failpoint;
 use crate::postgres::{Access, Db, Error, Target};
-
-/// The key of the advisory lock, the same on every database: "teal" in ASCII, then 1.
-const LOCK_KEY: i64 = 0x7465_616C_0000_0001;
 
 /// Who we are and what we run.
 #[derive(Debug, Clone)]
@@ -51,84 +45,6 @@ impl Identity {
     }
 }
 
-/// The run row as it stands on a database.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct RunRow {
-    /// The plan's name.
-    pub plan: String,
-    /// The run.
-    pub run: RunId,
-    /// Where its journal lies: machine.
-    pub journal_host: String,
-    /// Where its journal lies: file.
-    pub journal_path: String,
-    /// Who ran it last.
-    pub who: String,
-    /// From which machine.
-    pub host: String,
-    /// As which process.
-    pub pid: i32,
-    /// With which fencing token.
-    pub token: i64,
-    /// The last record that its journal had.
-    pub seq: u64,
-    /// The state's word.
-    pub state: String,
-    /// The step at work.
-    pub step: String,
-    /// How far it is, for people.
-    pub progress: String,
-    /// `run` or `abort`.
-    pub wanted: String,
-    /// Seconds since the last heartbeat, by the server's clock.
-    pub age_seconds: f64,
-    /// Whether a process holds the lease right now.
-    pub held: bool,
-}
-
-impl RunRow {
-    /// Who runs it, or ran it last: `ann@db1 (pid 4711)`.
-    pub fn whose(&self) -> String {
-        format!("{}@{} (pid {})", self.who, self.host, self.pid)
-    }
-}
-
-/// Reads the run row and whether somebody holds the lease; `None` where no run is under way.
-pub async fn read_run_row(db: &Db) -> Result<Option<RunRow>> {
-    let row = match db.maybe_row(include_str!("../postgres/sql/select_run.sql"), &[]).await {
-        Ok(row) => row,
-        Err(e) if is_missing(&e) => return Ok(None),
-        Err(e) => return Err(e.doing("reading the run row").into()),
-    };
-    let Some(row) = row else { return Ok(None) };
-    let held = db.row(include_str!("../postgres/sql/select_lease_held.sql"), &[&LOCK_KEY]).await?.get(0);
-    Ok(Some(run_row(&row, held)))
-}
-
-fn is_missing(e: &Error) -> bool {
-    e.code().is_some_and(|c| *c == SqlState::UNDEFINED_TABLE || *c == SqlState::INVALID_SCHEMA_NAME)
-}
-
-fn run_row(row: &Row, held: bool) -> RunRow {
-    RunRow {
-        plan: row.get("plan"),
-        run: RunId(row.get("run")),
-        journal_host: row.get("journal_host"),
-        journal_path: row.get("journal_path"),
-        who: row.get("who"),
-        host: row.get("host"),
-        pid: row.get("pid"),
-        token: row.get("token"),
-        seq: u64::try_from(row.get::<_, i64>("seq")).unwrap_or(0),
-        state: row.get("state"),
-        step: row.get("step"),
-        progress: row.get("progress"),
-        wanted: row.get("wanted"),
-        age_seconds: row.get("age_seconds"),
-        held,
-    }
-}
-
 /// What the heartbeat says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Beat {
@@ -142,6 +58,15 @@ pub struct Beat {
     pub progress: String,
 }
 
+/// What a lease is taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To go on: the run must still be there.
+    GoOn,
+    /// To take the run down: an earlier abort or finish may have got half-way, and dropped the row.
+    TakeDown,
+}
+
 /// The lease, held. It ends when this is dropped: the sessions close and their locks with them.
 #[derive(Debug)]
 pub struct Lease {
@@ -152,41 +77,46 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Takes the lease on both databases, or says who has it. `seq` is the last record of our journal, `token` the highest
-    /// that it knows: after `finish` the rows are gone, the journal is not.
+    /// Takes the lease on both databases for the run of our journal, or says who has it.
     ///
-    /// After decide (`state.is_decided()`) an unreachable blue is no obstacle.
-    pub async fn take(
-        me: &Identity,
-        (blue, green): (&Target, &Target),
-        seq: u64,
-        token: i64,
-        state: State,
-    ) -> Result<Self> {
-        let green = lock(green).await?;
-        let blue = match lock(blue).await {
-            Ok(blue) => Some(blue),
+    /// The journal knows the highest token: after `finish` the rows are gone, the journal is not. After decide an
+    /// unreachable blue is no obstacle.
+    pub async fn take(me: &Identity, (blue, green): (&Target, &Target), run: &Run, purpose: Purpose) -> Result<Self> {
+        let mut lease = Self { blue: None, green: Some(lock(green).await?), token: 0 };
+        match lease.claim(me, blue, run, purpose).await {
+            Ok(()) => Ok(lease),
+            Err(e) => {
+                lease.release().await;
+                Err(e)
+            }
+        }
+    }
+
+    async fn claim(&mut self, me: &Identity, blue: &Target, run: &Run, purpose: Purpose) -> Result<()> {
+        let state = run.state;
+        match lock(blue).await {
+            Ok(blue) => self.blue = Some(blue),
             Err(e) if state.is_decided() && e.kind == crate::error::Kind::Failed => {
                 tracing::warn!("{e}; blue is retired, going on without it");
-                None
             }
             Err(e) => return Err(e),
-        };
-        failpoint("lease.locked");
-        let sessions: Vec<&Db> = blue.iter().chain([&green]).collect();
-        let mut newest = token;
-        for db in &sessions {
-            if let Some(row) = read_run_row(db).await? {
-                newest = newest.max(row.token);
-                refuse_foreign(me, &db.name, &row, seq)?;
-            }
         }
-        let token = newest + 1;
-        for db in &sessions {
-            write_row(me, db, token, seq, state).await.map_err(Failure::from).context("taking the lease")?;
+        failpoint("lease.locked");
+        let on_green = own_row(me, self.green.as_ref(), run).await?;
+        let on_blue = own_row(me, self.blue.as_ref(), run).await?;
+        let truth = if state.is_decided() { &on_green } else { &on_blue };
+        if purpose == Purpose::GoOn && run.token > 0 && truth.is_none() {
+            return Err(taken_down(run));
+        }
+        let known = [&on_blue, &on_green].into_iter().flatten().map(|row| row.token);
+        self.token = known.fold(run.token, i64::max) + 1;
+        // To an abort the row says that green is ours to empty: it must not be the abort that wrote it.
+        let row_on_green = purpose == Purpose::GoOn || state.is_decided() || on_green.is_some();
+        for db in self.blue.iter().chain(self.green.iter().filter(|_| row_on_green)) {
+            write_row(me, db, self.token, run.seq, state).await.map_err(Failure::from).context("taking the lease")?;
         }
         failpoint("lease.taken");
-        Ok(Self { blue, green: Some(green), token })
+        Ok(())
     }
 
     /// Takes the lease without a journal, to put back or take down what a run left: only where nobody runs it.
@@ -235,27 +165,35 @@ async fn lock(target: &Target) -> Result<Db> {
         .hint("look with: migrate status --watch"))
 }
 
-fn refuse_foreign(me: &Identity, database: &str, row: &RunRow, seq: u64) -> Result<()> {
-    let at = format!("{}:{}", row.journal_host, row.journal_path);
+/// The row of our run on a database; a failure where it is another run's, or is ahead of our journal.
+async fn own_row(me: &Identity, db: Option<&Db>, run: &Run) -> Result<Option<RunRow>> {
+    let Some(db) = db else { return Ok(None) };
+    let Some(row) = read_run_row(db).await? else { return Ok(None) };
     if row.run != me.run {
-        let whose =
-            if row.plan == me.plan { "another run of this plan".to_owned() } else { format!("plan {}", row.plan) };
-        return Err(Failure::blocked(format!(
-            "{database}: run {} ({whose}) is under way; its journal is {at}",
-            row.run
-        ))
-        .state("nothing was done")
-        .hint(format!("bring that journal here, or take that run down first: migrate abort {}", row.plan)));
+        return Err(foreign_run(&me.plan, &db.name, &row));
     }
-    if row.seq > seq {
+    if row.seq > run.seq {
+        let at = format!("{}:{}", row.journal_host, row.journal_path);
         return Err(Failure::blocked(format!(
-            "{database}: this journal is stale: it ends at record {seq}, the run at {}; the right one is {at}",
-            row.seq
+            "{}: this journal is stale: it ends at record {}, the run at {}; the right one is {at}",
+            db.name, run.seq, row.seq
         ))
         .state("nothing was done")
         .hint("bring the right journal here, or put everything back: migrate abort"));
     }
-    Ok(())
+    Ok(Some(row))
+}
+
+/// Every lease writes the row, and only an abort or a finish drops it: what the journal calls done is no more.
+fn taken_down(run: &Run) -> Failure {
+    let (side, how, hint) = if run.state.is_decided() {
+        ("green", "it was finished", "say so in this journal: migrate finish")
+    } else {
+        ("blue", "it was put back", "take down what is left: migrate abort; then begin anew: migrate apply")
+    };
+    Failure::blocked(format!("{side} no longer carries run {}: {how} from another machine", run.id))
+        .state("nothing was done")
+        .hint(hint)
 }
 
 async fn write_row(me: &Identity, db: &Db, token: i64, seq: u64, state: State) -> Result<(), Error> {

@@ -4,11 +4,13 @@
 mod lease;
 mod record;
 mod recorder;
+mod run_row;
 mod state;
 mod store;
 
-pub use lease::{Beat, Identity, Lease, RunRow, read_run_row};
+pub use lease::{Beat, Identity, Lease, Purpose};
 pub use record::{Entry, FORMAT, Record, RunId};
 pub use recorder::Recorder;
+pub use run_row::{RunRow, foreign_run, read_run_row};
 pub use state::{IllegalTransition, Run, State, StepStatus};
 pub use store::{Store, StoreError};

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::lease::{Beat, Identity, Lease};
+use super::lease::{Beat, Identity, Lease, Purpose};
 use super::record::Record;
 use super::state::Run;
 use super::store::{Store, StoreError};
@@ -65,14 +65,14 @@ impl Recorder {
     /// Takes the lease for the run of `store` and begins the heartbeat. Notices go to `listener`.
     pub async fn open(
         store: Store,
-        blue: &Target,
-        green: &Target,
+        (blue, green): (&Target, &Target),
+        purpose: Purpose,
         stop: CancellationToken,
         listener: UnboundedSender<Notice>,
     ) -> Result<Self> {
         let me = Identity::here(&store.run().plan, &store.run().id, store.path());
         let (seq, state) = (store.run().seq, store.run().state);
-        let lease = Lease::take(&me, (blue, green), seq, store.run().token, state).await?;
+        let lease = Lease::take(&me, (blue, green), store.run(), purpose).await?;
         let beat = Mutex::new(Beat { seq, state, step: String::new(), progress: String::new() });
         let shared = Arc::new(Shared { lease, beat, stop, why: Mutex::new(None) });
         let (notices, heard) = mpsc::unbounded_channel();

@@ -163,7 +163,12 @@ impl Stage {
 
     /// The journal's records by name, in order: `run_begun`, `step_done snapshot/copy`, …
     pub fn journal(&self) -> Vec<String> {
-        let text = std::fs::read_to_string(self.path(".migrate/small/journal.jsonl")).unwrap_or_default();
+        Self::journal_at(self.folder.path())
+    }
+
+    /// The same for another folder that holds a copy of the plan.
+    pub fn journal_at(folder: &Path) -> Vec<String> {
+        let text = std::fs::read_to_string(folder.join(".migrate/small/journal.jsonl")).unwrap_or_default();
         let name = |line: &str| {
             let line: serde_json::Value = serde_json::from_str(line).unwrap();
             let entry = &line["entry"];
