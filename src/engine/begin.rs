@@ -92,6 +92,19 @@ pub async fn begin(order: Begin<'_>) -> Result<Recorder> {
     Ok(recorder)
 }
 
+/// Refuses where a database says that a run is under way which no journal here knows, naming where its journal lies.
+/// Only to say so early and well: what keeps a second run out is the lease. A database that can't be read is met again
+/// by whoever uses it next.
+pub async fn refuse_unknown_run(plan: &Plan) -> Result<()> {
+    for target in [&plan.blue, &plan.green] {
+        let Ok(db) = target.connect(Access::ReadOnly).await else { continue };
+        if let Ok(Some(row)) = read_run_row(&db).await {
+            return Err(foreign_run(&plan.name, &db.name, &row));
+        }
+    }
+    Ok(())
+}
+
 /// Opens the run's journal; where another process of this machine has it, names that process.
 async fn open_store(plan: &Plan) -> Result<Store> {
     let busy = match Store::open(&run_folder(plan)) {
@@ -108,19 +121,6 @@ async fn open_store(plan: &Plan) -> Result<Store> {
         }
     }
     Err(busy)
-}
-
-/// Refuses where a database says that a run is under way which no journal here knows, naming where its journal lies.
-/// Only to say so early and well: what keeps a second run out is the lease. A database that can't be read is met again
-/// by whoever uses it next.
-pub async fn refuse_unknown_run(plan: &Plan) -> Result<()> {
-    for target in [&plan.blue, &plan.green] {
-        let Ok(db) = target.connect(Access::ReadOnly).await else { continue };
-        if let Ok(Some(row)) = read_run_row(&db).await {
-            return Err(foreign_run(&plan.name, &db.name, &row));
-        }
-    }
-    Ok(())
 }
 
 /// A finished or aborted run's folder makes room for the next one; nothing of it is deleted.
@@ -162,6 +162,7 @@ async fn take_inputs(
         reset_from(recorder, redo).await?;
     }
     refuse_new_files(plan, migrations, recorder)?;
+    refuse_new_events(plan, recorder)?;
     for step in recorder.run().steps.clone() {
         let now = planner::refresh(&step, plan, migrations)?;
         if now.digest == step.digest {
@@ -209,6 +210,21 @@ fn refuse_new_files(plan: &Plan, migrations: &[Migration], recorder: &Recorder) 
         .hint("take it out of the folder until this run is over, or begin anew: migrate abort")),
         None => Ok(()),
     }
+}
+
+/// An event that came into the plan after the run began has no triggers on blue: it would silently stay out.
+fn refuse_new_events(plan: &Plan, recorder: &Recorder) -> Result<()> {
+    let captured = |name: &str| {
+        recorder.run().steps.iter().any(|s| matches!(&s.action, Action::CaptureEvent { event } if event == name))
+    };
+    plan.events.iter().find(|event| !captured(&event.name)).map_or(Ok(()), |event| {
+        Err(Failure::blocked(format!(
+            "event {:?} came into the plan after the run began; nothing captures it",
+            event.name
+        ))
+        .state("nothing was done")
+        .hint("take it out of the plan until this run is over, or begin anew: migrate abort"))
+    })
 }
 
 /// What must be done again for a step to be done again: its effect is mixed into green from the copy on.

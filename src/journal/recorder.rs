@@ -134,6 +134,7 @@ impl Recorder {
         };
         self.store.append(self.store.run().seq + 1, self.shared.lease.token, record)?;
         let run = self.store.run();
+        tracing::info!(record = run.seq, state = run.state.word(), step = step.as_deref(), "journaled");
         self.shared.with_beat(|beat| {
             beat.seq = run.seq;
             beat.state = run.state;
