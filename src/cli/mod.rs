@@ -145,7 +145,7 @@ async fn run(command: Command, out: &Output) -> Result<()> {
         Command::Abort(args) => abort::run(args, out).await,
         Command::Finish(args) => finish::run(args, out).await,
         Command::Explain(args) => explain::run(&args, out),
-        Command::Demo(args) => demo::run(args, out).await,
+        Command::Demo(args) => Box::pin(demo::run(args, out)).await,
     }
 }
 

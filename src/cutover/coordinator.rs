@@ -2,20 +2,19 @@
 //! green → commit in order and groups → `committed` of each.
 //!
 //! Two halves, and no handler spans them: [`attempt`] ends with `decide` and undoes everything when anything before it
-//! fails; [`go_forward`] begins after it and never undoes.
+//! fails; [`go_forward`] (`forward.rs`) begins after it and never undoes.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::decide::{Facts, objections};
 use super::drain::{Drain, Drained};
 use super::fence::{self, Decided, Fence, Order};
+use super::forward::go_forward;
 use super::gate::check_gates;
-use super::participant::{AnyParticipant, Participant, Switch, open_participant};
+use super::participant::{Participant, Switch, open_participant};
 use crate::catalog::{Baseline, Structure, Writes, read_tables, writes_since};
 use crate::error::{Context, Failure, Result};
 use crate::failpoint::failpoint;
@@ -25,9 +24,6 @@ use crate::plan::{self, Plan};
 use crate::postgres::{Access, Db, Lsn};
 use crate::replay::{self, Applier, Tally};
 use crate::step::{NoticeBody, Notices, Phase, StepId};
-
-/// Commits of one participant that says "not yet" afterwards, before the coordinator gives up for now.
-const COMMIT_ATTEMPTS: u32 = 3;
 
 /// Blue refuses writes and green is not open yet: whoever reads this must act at once.
 const UNWRITTEN: &str = "the fence is committed, but the journal can't be written";
@@ -126,7 +122,7 @@ where
     Ok(Done { outcome: serde_json::from_value(outcome).ok(), witness })
 }
 
-fn step(object: impl std::fmt::Display) -> StepId {
+pub(super) fn step(object: impl std::fmt::Display) -> StepId {
     StepId::new(Phase::Cutover, object)
 }
 
@@ -396,10 +392,6 @@ fn prepare_step(spec: &plan::Participant) -> StepId {
     step(format_args!("prepare/{}", spec.name))
 }
 
-fn commit_step(spec: &plan::Participant) -> StepId {
-    step(format_args!("commit/{}", spec.name))
-}
-
 async fn prepare_all(given: &Given<'_>, recorder: &mut Recorder) -> Result<()> {
     for spec in &given.plan.participants {
         if recorder.stop().is_cancelled() {
@@ -432,111 +424,7 @@ async fn green_is_healthy(given: &Given<'_>) -> Result<()> {
     Ok(green.run(write).await.map_err(|e| e.doing("its health: writing"))?)
 }
 
-/// After decide: green opens, everybody commits. Nothing here is ever undone; whatever fails is tried again by the same
-/// command.
-async fn go_forward(given: &Given<'_>, recorder: &mut Recorder) -> Result<()> {
-    if recorder.run().state == State::Green {
-        return Ok(());
-    }
-    forward_steps(given, recorder).await.map_err(|failure| {
-        failure
-            .state("decided: blue refuses writes, green serves whoever has switched")
-            .hint("mend what failed, then go on with: migrate cutover")
-    })
-}
-
-async fn forward_steps(given: &Given<'_>, recorder: &mut Recorder) -> Result<()> {
-    let open = step("open");
-    if !recorder.run().is_done(&open) {
-        let since = recorder.begin(&open, "open green for writes").await?;
-        let green = given.plan.green.connect(Access::ReadWrite).await?;
-        replay::open_green(&green).await?;
-        failpoint("green.opened");
-        recorder.finish(&open, since, Value::Null, "green takes writes").await?;
-    }
-    for group in groups(&given.plan.participants) {
-        commit_group(given, recorder, group).await?;
-    }
-    for spec in &given.plan.participants {
-        let participant = open_participant(spec, given.plan_folder(), given.folder);
-        if participant.committed().await != Switch::Switched {
-            // It said so a moment ago: something is turning it back.
-            let what = format!("participant {}: it has switched, and says now that it has not", spec.name);
-            return Err(fall_in_doubt(given, recorder, what));
-        }
-    }
-    recorder.record(Record::Switched).await
-}
-
-/// Members of a group stand next to each other and commit at once; the rest one by one, in the order written.
-fn groups(participants: &[plan::Participant]) -> impl Iterator<Item = &[plan::Participant]> {
-    participants.chunk_by(|a, b| a.group.is_some() && a.group == b.group)
-}
-
-async fn commit_group(given: &Given<'_>, recorder: &mut Recorder, group: &[plan::Participant]) -> Result<()> {
-    let mut since = Instant::now();
-    for spec in group {
-        if !recorder.run().is_done(&commit_step(spec)) {
-            since = recorder.begin(&commit_step(spec), &format!("switch {}", spec.name)).await?;
-        }
-    }
-    let open: Vec<&plan::Participant> =
-        group.iter().filter(|spec| !recorder.run().is_done(&commit_step(spec))).collect();
-    let all = open.iter().map(|spec| async {
-        let participant = open_participant(spec, given.plan_folder(), given.folder);
-        let committed = commit_one(&participant).await;
-        failpoint("participant.committed");
-        committed
-    });
-    let answers = join_all(all).await;
-    let mut failed = None;
-    for (spec, answer) in open.into_iter().zip(answers) {
-        match answer {
-            Ok(()) => recorder.finish(&commit_step(spec), since, Value::Null, "switched").await?,
-            Err(NotCommitted::NotYet(e)) => {
-                let failure = e.context(format!("participant {}", spec.name));
-                let record = Record::StepFailed { step: commit_step(spec), error: failure.what.clone() };
-                recorder.record(record).await?;
-                failed.get_or_insert(failure);
-            }
-            Err(NotCommitted::Unknown(why)) => {
-                let what = format!("participant {}: nobody can tell whether it has switched: {why}", spec.name);
-                return Err(fall_in_doubt(given, recorder, what));
-            }
-        }
-    }
-    failed.map_or(Ok(()), Err)
-}
-
-enum NotCommitted {
-    /// It says that it has not switched.
-    NotYet(Failure),
-    /// It can't say.
-    Unknown(String),
-}
-
-/// Asks first: a commit that was interrupted may have worked. Only `committed` decides; a commit that fails may have
-/// switched, one that succeeds may have not.
-async fn commit_one(participant: &AnyParticipant) -> Result<(), NotCommitted> {
-    let mut last = Failure::failed("its commit succeeds, and it says that it has not switched");
-    for attempt in 0..=COMMIT_ATTEMPTS {
-        match participant.committed().await {
-            Switch::Switched => return Ok(()),
-            Switch::Unknown(why) => return Err(NotCommitted::Unknown(why)),
-            Switch::NotYet if attempt == COMMIT_ATTEMPTS => break,
-            Switch::NotYet => {}
-        }
-        if attempt > 0 {
-            tokio::time::sleep(Duration::from_millis(200 * u64::from(attempt))).await;
-        }
-        if let Err(e) = participant.commit().await {
-            last = e;
-        }
-    }
-    Err(NotCommitted::NotYet(last))
-}
-
-fn fall_in_doubt(given: &Given<'_>, recorder: &mut Recorder, what: String) -> Failure {
+pub(super) fn fall_in_doubt(given: &Given<'_>, recorder: &mut Recorder, what: String) -> Failure {
     let failure = in_doubt(given, &what);
     match recorder.append(Record::FellInDoubt { what }) {
         Ok(()) => failure,

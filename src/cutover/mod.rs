@@ -4,6 +4,7 @@ mod coordinator;
 mod decide;
 mod drain;
 mod fence;
+mod forward;
 mod gate;
 mod participant;
 

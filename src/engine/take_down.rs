@@ -35,11 +35,8 @@ pub async fn ask_to_stop(plan: &Plan) -> Result<()> {
     while let Some(row) = read_run_row(&blue).await?.filter(|row| row.held) {
         refuse_other_plan(plan, &row)?;
         if Instant::now() > until {
-            return Err(Failure::blocked(format!(
-                "{}@{} (pid {}) does not let go of the run",
-                row.who, row.host, row.pid
-            ))
-            .hint("look with: migrate status; end that process, then run this again"));
+            return Err(Failure::blocked(format!("{} does not let go of the run", row.whose()))
+                .hint("look with: migrate status; end that process, then run this again"));
         }
         blue.execute("UPDATE teal.run SET wanted = 'abort'", &[])
             .await

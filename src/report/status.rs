@@ -42,7 +42,7 @@ pub fn status_text(doc: &StatusDoc) -> String {
         if !run.step.is_empty() {
             row("step", format!("{} {}", run.step, run.progress).trim_end().to_owned());
         }
-        let who = format!("{}@{} (pid {})", run.who, run.host, run.pid);
+        let who = run.whose();
         row(
             "runs now",
             if doc.running {

@@ -1,5 +1,6 @@
 //! The fence among other people's transactions.
 
+use rustix::process::Signal;
 use teal::postgres::Db;
 use tokio::task::JoinHandle;
 
@@ -56,7 +57,7 @@ async fn the_fence_waits_for_a_late_transaction_and_an_operator_can_stop_the_wai
     late.run("SET application_name = 'late'").await.unwrap();
 
     let cutover = wait_behind(&stage, &late).await;
-    cutover.signal(rustix::process::Signal::INT);
+    cutover.signal(Signal::INT);
     cutover.end().await.expect(5).says("interrupted");
     late.run("COMMIT").await.unwrap();
     assert_eq!(take_log(&stage), ["one prepare", "one abort"]);
@@ -145,4 +146,20 @@ async fn writers_wait_behind_the_fence_then_go_on_where_it_is_undone_and_are_ref
     late.run("SELECT * FROM token").await.unwrap();
     assert_eq!(state(&stage), "green");
     remove(&stage, "one.prepare");
+}
+
+#[tokio::test]
+async fn a_coordinator_that_stands_still_holds_blue_no_longer_than_its_deadline() {
+    let stage = stage(SCHEMA, &(participant("one", "") + "[cutover]\ndeadline = \"4s\"\n")).await;
+    stage.ready();
+    let (cutover, _hold) = stand_in_drain(&stage, "t1").await;
+    cutover.signal(Signal::STOP);
+    let gone = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'teal fence')";
+    until_sql(&admin(&stage.pair).await, gone).await;
+    let blue = stage.pair.on_blue().await;
+    blue.run("SET statement_timeout = '5s'; UPDATE account SET name = name").await.unwrap();
+    cutover.signal(Signal::CONT);
+    cutover.end().await.expect(5);
+    assert_eq!(take_log(&stage), ["one prepare", "one abort"]);
+    assert_put_back(&stage).await;
 }

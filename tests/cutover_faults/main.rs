@@ -1,6 +1,8 @@
 //! A cutover, and the run before it, while everything around it fails: participants, transactions, sessions, servers,
 //! operators. Run with the real program.
 
+#![allow(clippy::unwrap_used)] // a test may fail by panicking, its helpers included
+
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -104,10 +104,10 @@ async fn an_abort_during_a_cutover_puts_everything_back_and_then_aborts() {
     let more = participant("one", "") + "[cutover]\ndeadline = \"20s\"\n";
     let stage = stage(SCHEMA, &more).await;
     stage.ready();
-    let (cutover, _hold) = stand_in_drain(&stage, "t1").await;
+    let (cutover, hold) = stand_in_drain(&stage, "t1").await;
     let abort = Running::start(&stage, &["abort", "--yes"]);
     cutover.end().await.expect(5).says("another operator asked for an abort");
-    drop(_hold);
+    drop(hold);
     abort.end().await.expect(0);
     assert_eq!(take_log(&stage)[..2], ["one prepare", "one abort"]);
     let blue = stage.pair.on_blue().await;

@@ -60,6 +60,7 @@ impl<'a> Running<'a> {
     }
 }
 
+#[allow(clippy::print_stderr)] // what a test that failed has to show
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         if let Ok(None) = self.child.try_wait() {
