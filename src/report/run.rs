@@ -139,7 +139,7 @@ pub fn run_report(run: &Run, entries: &[Entry]) -> Result<RunReport> {
         copy: proof.map(|proof| CopyDoc { tables: proof.tables, rows: proof.rows }),
         migrations: file_facts(run),
         migrator: result_of(run, |a| *a == Action::MigrateCommand)?,
-        green: validated.as_ref().map(|result| result.green.clone()),
+        green: validated.as_ref().map(|result| result.green),
         events,
         checks,
         cutover: cutover(run, entries, outcome),
