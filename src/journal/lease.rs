@@ -188,11 +188,11 @@ async fn own_row(me: &Identity, db: Option<&Db>, run: &Run) -> Result<Option<Run
 /// Every lease writes the row, and only an abort or a finish drops it: what the journal calls done is no more.
 fn taken_down(run: &Run) -> Failure {
     let (side, how, hint) = if run.state.is_decided() {
-        ("green", "it was finished", "say so in this journal: migrate finish")
+        ("green", "finished", "say so in this journal: migrate finish")
     } else {
-        ("blue", "it was put back", "take down what is left: migrate abort; then begin anew: migrate apply")
+        ("blue", "put back", "note that here: migrate abort; then begin anew: migrate apply")
     };
-    Failure::blocked(format!("{side} no longer carries run {}: {how} from another machine", run.id))
+    Failure::blocked(format!("run {} was {how} from elsewhere: {side} has no run row of it any more", run.id))
         .state("nothing was done")
         .hint(hint)
 }
