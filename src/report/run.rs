@@ -14,6 +14,7 @@ use crate::migrate::{CommandFacts, FileFacts};
 use crate::replay::{Tally, Verified};
 use crate::step::{Action, Phase, StepId};
 use crate::units::{show_bytes, show_millis};
+use crate::validate::GreenFacts;
 
 /// What happened in one run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -42,6 +43,8 @@ pub struct RunReport {
     pub migrations: Vec<FileFacts>,
     /// The application's own migrator.
     pub migrator: Option<CommandFacts>,
+    /// Constraints, indexes and sequences of green when it was validated.
+    pub green: Option<GreenFacts>,
     /// What became of the events.
     pub events: Option<EventsDoc>,
     /// The plan's checks, with the moment at which each was asked.
@@ -136,6 +139,7 @@ pub fn run_report(run: &Run, entries: &[Entry]) -> Result<RunReport> {
         copy: proof.map(|proof| CopyDoc { tables: proof.tables, rows: proof.rows }),
         migrations: file_facts(run),
         migrator: result_of(run, |a| *a == Action::MigrateCommand)?,
+        green: validated.as_ref().map(|result| result.green.clone()),
         events,
         checks,
         cutover: cutover(run, entries, outcome),
@@ -271,6 +275,19 @@ fn proof_rows(report: &RunReport) -> Vec<Vec<String>> {
                 thousands(verified.holds),
                 thousands(verified.superseded),
                 thousands(*lost)
+            ),
+        );
+    }
+    if let Some(green) = &report.green {
+        row(
+            "green",
+            format!(
+                "{} of {} constraints validated, {} of {} indexes valid, {} looked at",
+                green.validated,
+                green.constraints,
+                green.valid,
+                green.indexes,
+                count(green.sequences, "sequence")
             ),
         );
     }
