@@ -79,6 +79,8 @@ impl Program<'_> {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("{name}: can't be started"))?;
+        // Never its arguments, which may hold secrets.
+        tracing::info!(program = name, "started");
         let mut group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
         let ended = self.read(&mut child);
         let ended = match self.timeout {

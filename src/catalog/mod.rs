@@ -9,5 +9,5 @@ mod writes;
 pub use holder::{Holder, blockers_of, waiting_for};
 pub use server::{Server, read_server};
 pub use structure::{Structure, read_structure};
-pub use table::{Column, Persistence, Relkind, Table, read_tables};
+pub use table::{Column, Persistence, Relkind, Table, read_table_names, read_tables};
 pub use writes::{Baseline, TableCounters, TableWrites, Writes, difference, read_write_counters, writes_since};

@@ -78,6 +78,12 @@ impl Table {
     }
 }
 
+/// The names of all user tables, leaves and parents; waits for no lock, unlike [`read_tables`], which asks for sizes.
+pub async fn read_table_names(db: &Db) -> Result<Vec<Name>> {
+    let rows = db.rows(include_str!("../postgres/sql/select_table_names.sql"), &[]).await?;
+    Ok(rows.iter().map(|row| Name::new(row.get::<_, String>("schema"), row.get::<_, String>("name"))).collect())
+}
+
 /// Reads all user tables, partitioned tables and leaves, by name.
 pub async fn read_tables(db: &Db) -> Result<Vec<Table>> {
     let rows = db.rows(include_str!("../postgres/sql/select_tables.sql"), &[]).await?;

@@ -10,6 +10,7 @@ use crate::engine::{self, Begin, Left};
 use crate::error::{Failure, Result};
 use crate::journal::{Lease, State, Store};
 use crate::plan::Plan;
+use crate::report::text;
 use serde::Serialize;
 
 #[derive(Debug, Args)]
@@ -40,10 +41,9 @@ pub async fn run(args: AbortArgs, out: &Output) -> Result<()> {
     let next = format!("migrate plan {}", path.display());
     let doc = AbortDoc { format: "teal.abort/1", plan: inputs.plan.name, state: "aborted", left, next };
     out.result(&doc, || {
-        format!(
-            "State: aborted.\n  left on blue   {}\n  left on green  {}\nNext: {}\n",
-            doc.left.blue, doc.left.green, doc.next
-        )
+        let blue = text::hanging("  left on blue   ", &doc.left.blue);
+        let green = text::hanging("  left on green  ", &doc.left.green);
+        format!("State: aborted.\n{blue}{green}Next: {}\n", doc.next)
     });
     Ok(())
 }

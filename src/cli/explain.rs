@@ -19,6 +19,19 @@ struct Explanation {
     what: &'static str,
 }
 
+/// One or all of them.
+#[derive(Debug, Serialize)]
+struct ExplainDoc<'a> {
+    format: &'static str,
+    explanations: &'a [Explanation],
+}
+
+impl<'a> ExplainDoc<'a> {
+    fn new(explanations: &'a [Explanation]) -> Self {
+        Self { format: "teal.explain/1", explanations }
+    }
+}
+
 const fn of(id: &'static str, what: &'static str) -> Explanation {
     Explanation { id, what }
 }
@@ -124,11 +137,13 @@ const EXPLANATIONS: &[Explanation] = &[
 
 pub fn run(args: &ExplainArgs, out: &Output) -> Result<()> {
     let Some(id) = &args.id else {
-        out.result(&EXPLANATIONS, || text::table(&[], EXPLANATIONS.iter().map(|e| vec![e.id, e.what])));
+        out.result(&ExplainDoc::new(EXPLANATIONS), || {
+            text::table(&[], EXPLANATIONS.iter().map(|e| vec![e.id, e.what]))
+        });
         return Ok(());
     };
     if let Some(found) = EXPLANATIONS.iter().find(|e| e.id == id) {
-        out.result(found, || format!("{}\n{}", found.id, text::wrapped(found.what, 2)));
+        out.result(&ExplainDoc::new(&[*found]), || format!("{}\n{}", found.id, text::wrapped(found.what, 2)));
         return Ok(());
     }
     let nearest =

@@ -11,6 +11,7 @@ use super::{Output, PlanArg, YesArg};
 use crate::engine::{self, Begin, Left};
 use crate::error::{Failure, Result};
 use crate::journal::Lease;
+use crate::report::text;
 
 #[derive(Debug, Args)]
 pub struct FinishArgs {
@@ -47,10 +48,9 @@ pub async fn run(args: FinishArgs, out: &Output) -> Result<()> {
     let next = format!("migrate report {}", path.display());
     let doc = FinishDoc { format: "teal.finish/1", plan: inputs.plan.name, state: "finished", left, next };
     out.result(&doc, || {
-        format!(
-            "State: finished.\n  left on blue   {}\n  left on green  {}\nNext: {}\n",
-            doc.left.blue, doc.left.green, doc.next
-        )
+        let blue = text::hanging("  left on blue   ", &doc.left.blue);
+        let green = text::hanging("  left on green  ", &doc.left.green);
+        format!("State: finished.\n{blue}{green}Next: {}\n", doc.next)
     });
     Ok(())
 }

@@ -29,7 +29,7 @@ use output::Output;
 
 /// Upgrades a Postgres database without taking its users down.
 #[derive(Debug, Parser)]
-#[command(name = "migrate", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "migrate", version, max_term_width = 80, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -98,12 +98,13 @@ enum Command {
 
 /// Runs the program.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(e) => {
-            let usage = e.use_stderr();
-            let _ = e.print();
-            return if usage { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        Err(e) if e.use_stderr() => return misused(&e, &args),
+        Err(asked) => {
+            let _ = asked.print();
+            return ExitCode::SUCCESS;
         }
     };
     logs(cli.verbose);
@@ -116,6 +117,21 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => out.fail(&failure),
     }
+}
+
+/// A wrong command line: as every failure it ends with a hint, and is an object where results are JSON.
+fn misused(e: &clap::Error, args: &[OsString]) -> ExitCode {
+    const HINT: &str = "see what it takes: migrate --help";
+    let wants_json = args.iter().any(|arg| arg == "--format=json")
+        || args.windows(2).any(|pair| matches!(pair, [flag, value] if flag == "--format" && value == "json"));
+    if wants_json {
+        let text = e.to_string();
+        let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        return Output::new(Format::Json).fail(&Failure::usage(what).hint(HINT));
+    }
+    let _ = e.print();
+    eprintln!("Hint: {HINT}");
+    ExitCode::from(2)
 }
 
 async fn run(command: Command, out: &Output) -> Result<()> {

@@ -69,7 +69,8 @@ impl Screen {
                     self.bars.remove(&running.bar);
                 }
                 let done = console::Style::new().for_stderr().green().apply_to("done");
-                self.line(&format!("{done}  {:<37} {:>8}  {outcome}\n", step.as_str(), show_millis(*millis)));
+                let lead = format!("{done}  {:<37} {:>8}  ", step.as_str(), show_millis(*millis));
+                self.line(&text::hanging(&lead, outcome));
             }
         }
     }
@@ -108,7 +109,7 @@ impl Screen {
         running.bar.set_message(message.clone());
         if !Self::is_terminal() && running.last_line.elapsed() >= LINE_EVERY {
             running.last_line = Instant::now();
-            self.line(&format!("      {:<37} {message}\n", step.as_str()));
+            self.line(&text::hanging(&format!("      {:<37} ", step.as_str()), &message));
         }
     }
 

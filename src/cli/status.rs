@@ -84,7 +84,13 @@ async fn look(plan: &Plan) -> Result<StatusDoc> {
         _ => None,
     };
     let state = match (&run, &journal) {
+        // The row lags behind where its database was away when the last record was written.
+        (Some(run), Some(journal)) if journal.id == run.run && journal.seq > run.seq => journal.state.word().to_owned(),
         (Some(run), _) => run.state.clone(),
+        // Blue was asked, and has no row: the run was put back or finished without this journal.
+        (None, Some(journal)) if blue.is_some() && journal.token > 0 && !journal.state.is_decided() => {
+            if decided { "finished" } else { "aborted" }.to_owned()
+        }
         (None, Some(journal)) => journal.state.word().to_owned(),
         (None, None) if decided => "finished".to_owned(),
         (None, None) => "new".to_owned(),

@@ -236,14 +236,10 @@ where
 {
     prepare_all(given, recorder).await?;
     green_is_healthy(given).await?;
-    let approved = tokio::select! {
-        approved = approve(approval) => approved,
-        () = recorder.stop().cancelled() => return Err(recorder.why_stopped().into()),
-    };
-    if !approved {
+    if !unless_stopped(recorder, async { Ok(approve(approval).await) }).await? {
         return Err(Failure::failed("not approved").into());
     }
-    drain.catch_up(&given.plan.events, &recorder.notices(&step("drain"))).await?;
+    unless_stopped(recorder, drain.catch_up(&given.plan.events, &recorder.notices(&step("drain")))).await?;
     // Asked as late as possible, so that the figure is true; not under the fence, where clients wait.
     let writes = blue_writes(given).await?;
 
@@ -251,6 +247,8 @@ where
     let since = recorder.begin(&fence_step, "hold all writers on blue").await?;
     let tables = {
         let blue = given.plan.blue.connect(Access::ReadOnly).await.map_err(Failure::from)?;
+        // The sizes that it asks for are behind everybody's ACCESS EXCLUSIVE lock.
+        blue.run("SET lock_timeout = '5s'").await.map_err(Failure::from)?;
         read_tables(&blue).await?
     };
     let run = recorder.run().id.clone();
@@ -265,7 +263,8 @@ where
         deadline,
         refusal: &refusal,
     };
-    let fence = Fence::take(&given.plan.blue, &order, &recorder.notices(&fence_step)).await?;
+    // Stopped while it waits for locks, it is dropped: its session closes, and blue lets go of what it had.
+    let fence = unless_stopped(recorder, Fence::take(&given.plan.blue, &order, &recorder.notices(&fence_step))).await?;
 
     match drain_under(given, recorder, drain, &fence).await {
         Ok(drained) => {
@@ -279,24 +278,34 @@ where
     }
 }
 
+/// What may take long before the decision, given up as soon as somebody wants to stop.
+async fn unless_stopped<T>(recorder: &Recorder, work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        done = work => done,
+        () = recorder.stop().cancelled() => Err(recorder.why_stopped()),
+    }
+}
+
 /// The drain, within the deadline, and only as long as nobody wants to stop.
 async fn drain_under(given: &Given<'_>, recorder: &Recorder, drain: &mut Drain, fence: &Fence) -> Result<Drained> {
     fence.arm().await?;
     let run = recorder.run().id.0.clone();
     let notices = recorder.notices(&step("drain"));
-    let drained = tokio::select! {
-        drained = tokio::time::timeout(fence.left(), drain.run(&run, &given.plan.events, &notices)) => drained,
-        () = recorder.stop().cancelled() => return Err(recorder.why_stopped()),
+    let work = async {
+        let drained = drain.run(&run, &given.plan.events, &notices).await?;
+        Ok((drained, fence.read_structure().await?))
     };
-    let drained = drained.map_err(|_| {
+    let too_late = |_| {
         let seconds = given.plan.cutover.deadline.as_secs_f64();
         Failure::failed(format!("the drain did not end within the deadline of {seconds} s"))
-    })??;
+    };
+    let in_time = async { tokio::time::timeout(fence.left(), work).await.map_err(too_late)? };
+    let (drained, structure) = unless_stopped(recorder, in_time).await?;
     let facts = Facts {
         tally: drained.tally,
         verified: drained.verified.clone(),
         green_open: drained.green_open.clone(),
-        structure_changes: given.structure.differences(&drained.structure),
+        structure_changes: given.structure.differences(&structure),
         left: fence.left(),
     };
     let reasons = objections(&facts);
@@ -399,7 +408,8 @@ async fn prepare_all(given: &Given<'_>, recorder: &mut Recorder) -> Result<()> {
         let id = prepare_step(spec);
         let since = recorder.begin(&id, &format!("prepare {}", spec.name)).await?;
         let participant = open_participant(spec, given.plan_folder(), given.folder);
-        participant.prepare().await.with_context(|| format!("participant {}", spec.name))?;
+        // A program that is dropped is killed; its abort is run as after one that failed.
+        unless_stopped(recorder, participant.prepare()).await.with_context(|| format!("participant {}", spec.name))?;
         failpoint("participant.prepared");
         if let Switch::Switched | Switch::Unknown(_) = participant.committed().await {
             let what = format!("participant {}: after its prepare it says that it has switched", spec.name);

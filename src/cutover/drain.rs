@@ -1,6 +1,5 @@
 //! Under the fence: everything that blue still has to say reaches green.
 
-use crate::catalog::{Structure, read_structure};
 use crate::error::{Context, Failure, Result};
 use crate::failpoint::failpoint;
 use crate::plan::Event;
@@ -33,8 +32,6 @@ pub struct Drained {
     pub verified: Verified,
     /// What is wrong with green's gate.
     pub green_open: Option<String>,
-    /// Blue's structure now.
-    pub structure: Structure,
     /// A session whose snapshot is green as it is now; blue needs none, it stands still behind the fence.
     pub witness: Option<Db>,
 }
@@ -80,7 +77,6 @@ impl Drain {
             verify_events_taken_after(&self.blue, &self.green, events, &self.verified_until, notices).await?;
         let tally = replay::read_tally(&self.blue, &self.green).await?;
         let green_open = replay::is_closed(&self.green).await?.err();
-        let structure = read_structure(&self.blue).await?;
         let witness = self.witness.take();
         if let Some(witness) = &witness {
             // The first statement takes the snapshot.
@@ -88,6 +84,6 @@ impl Drain {
         }
         failpoint("drain.applied");
         let lsn = lsn.parse().map_err(Failure::failed)?;
-        Ok(Drained { lsn, tally, verified, green_open, structure, witness })
+        Ok(Drained { lsn, tally, verified, green_open, witness })
     }
 }

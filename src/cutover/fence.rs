@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Table, waiting_for};
+use crate::catalog::{Structure, Table, read_structure, waiting_for};
 use crate::error::{Context, Failure, Result};
 use crate::failpoint::failpoint;
 use crate::journal::RunId;
@@ -148,6 +148,14 @@ impl Fence {
     pub async fn arm(&self) -> Result<()> {
         let millis = self.left().as_millis().max(1);
         Ok(self.db.run(&format!("SET LOCAL idle_in_transaction_session_timeout = {millis}")).await?)
+    }
+
+    /// Blue's structure under the fence, read in its own session: the catalog functions lock what they read, and any
+    /// other session would queue behind a TRUNCATE or ALTER that waits for the fence, until the deadline (E, 15.18).
+    pub async fn read_structure(&self) -> Result<Structure> {
+        let structure = read_structure(&self.db).await?;
+        self.arm().await?;
+        Ok(structure)
     }
 
     /// COMMIT: the one point past which a cutover only goes forward.

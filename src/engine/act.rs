@@ -21,7 +21,7 @@ use crate::plan::{MigrationSource, Plan};
 use crate::postgres::{Access, Db};
 use crate::replay::{self, Applier};
 use crate::snapshot;
-use crate::step::{Action, Notices, Step, Unit};
+use crate::step::{Action, Notices, Phase, Step, StepId, Unit};
 use crate::units::{show_bytes, show_millis};
 use crate::validate;
 
@@ -113,8 +113,15 @@ impl<'a> Act<'a> {
         }
     }
 
-    /// After the last step, and on every later `apply`: what came in since, and the dead letters once more.
+    /// After the last step, and on every later `apply`: what came in since, and the dead letters once more. Fails where
+    /// one is left: a run that can't cut over is not ready.
     pub async fn settle(&self, recorder: &Recorder) -> Result<()> {
+        self.catch_up(recorder).await?;
+        let dead = dead_letters(&self.green().await?).await?;
+        refuse(&dead, &recorder.notices(&StepId::new(Phase::Replay, "events")), "not every event is on green")
+    }
+
+    async fn catch_up(&self, recorder: &Recorder) -> Result<()> {
         let mut applier = self.applier(recorder).await?;
         applier.retry_dead_letters().await?;
         applier.pass().await?;
@@ -275,6 +282,8 @@ impl<'a> Act<'a> {
     }
 
     async fn validate_green(&self, recorder: &Recorder, notices: &Notices) -> Done {
+        // What made a dead letter may have been mended on green itself: no input changed, so no step is done again.
+        self.catch_up(recorder).await?;
         let blue = self.plan.blue.connect(Access::ReadOnly).await?;
         let green = self.plan.green.connect(Access::ReadOnly).await?;
         let validated = validate_now(self.plan, &blue, &green, recorder.folder(), notices).await?;
@@ -302,15 +311,7 @@ pub async fn validate_now(
     let (facts, mut findings) = validate::check_green(green, blue).await?;
     let tally = replay::read_tally(blue, green).await?;
     let verified = replay::verify_events(blue, green, &plan.events, notices).await?;
-    findings.extend(replay::dead_letters(green, 10).await?.into_iter().map(|letter| {
-        Finding::blocker(
-            "event/dead-letter",
-            format!("event {} {} {}", letter.id, letter.event, letter.key),
-            letter.error,
-        )
-        .so_what("this event is not on green")
-        .next("mend its replay in the plan, then: migrate apply")
-    }));
+    findings.extend(dead_letters(green).await?);
     if verified.failed > tally.dead {
         findings.push(
             Finding::blocker(
@@ -328,6 +329,17 @@ pub async fn validate_now(
     .await?;
     findings.extend(live.iter().filter_map(validate::CheckOutcome::finding));
     Ok(ValidatedResult { green: facts, tally, verified, checks: live, findings })
+}
+
+/// The first dead letters, a blocker each.
+async fn dead_letters(green: &Db) -> Result<Vec<Finding>> {
+    let blocker = |letter: replay::DeadLetter| {
+        let object = format!("event {} {} {}", letter.id, letter.event, letter.key);
+        Finding::blocker("event/dead-letter", object, letter.error)
+            .so_what("this event is not on green")
+            .next("mend its replay in the plan, then: migrate apply")
+    };
+    Ok(replay::dead_letters(green, 10).await?.into_iter().map(blocker).collect())
 }
 
 /// Shows all findings; fails where one is a blocker.

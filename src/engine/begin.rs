@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::results::copy_step;
 use crate::ddl::Migration;
 use crate::error::{Failure, Result};
-use crate::journal::{FORMAT, Purpose, Record, Recorder, RunId, State, Store, foreign_run, read_run_row};
+use crate::journal::{FORMAT, Purpose, Record, Recorder, RunId, State, Store, StoreError, foreign_run, read_run_row};
 use crate::plan::Plan;
 use crate::planner;
 use crate::postgres::Access;
@@ -38,7 +38,7 @@ pub fn run_folder(plan: &Plan) -> PathBuf {
 
 /// Like [`begin`], for a run that is to be taken down: what changed in the plan doesn't matter any more.
 pub async fn begin_as_is(order: Begin<'_>) -> Result<Recorder> {
-    let store = Store::open(&run_folder(order.plan))?;
+    let store = open_store(order.plan).await?;
     let databases = (&order.plan.blue, &order.plan.green);
     Recorder::open(store, databases, Purpose::TakeDown, order.stop, order.listener).await
 }
@@ -46,7 +46,7 @@ pub async fn begin_as_is(order: Begin<'_>) -> Result<Recorder> {
 /// Opens the journal, takes the lease, and compares today's inputs with those that the steps took.
 pub async fn begin(order: Begin<'_>) -> Result<Recorder> {
     let folder = run_folder(order.plan);
-    let mut store = Store::open(&folder)?;
+    let mut store = open_store(order.plan).await?;
     if store.run().state.is_over() && order.steps.is_some() {
         drop(store);
         put_aside(&folder)?;
@@ -103,6 +103,24 @@ pub async fn refuse_unknown_run(plan: &Plan) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Opens the run's journal; where another process of this machine has it, names that process.
+async fn open_store(plan: &Plan) -> Result<Store> {
+    let busy = match Store::open(&run_folder(plan)) {
+        Err(busy @ StoreError::Busy { .. }) => Failure::from(busy),
+        opened => return Ok(opened?),
+    };
+    // Before decide blue has the heartbeat, after it green.
+    for target in [&plan.blue, &plan.green] {
+        if let Ok(db) = target.connect(Access::ReadOnly).await
+            && let Ok(Some(row)) = read_run_row(&db).await
+            && row.held
+        {
+            return Err(Failure { what: format!("{}: {}", busy.what, row.whose()), ..busy }.state("nothing was done"));
+        }
+    }
+    Err(busy)
 }
 
 /// A finished or aborted run's folder makes room for the next one; nothing of it is deleted.

@@ -17,6 +17,7 @@ use crate::failpoint::failpoint;
 use crate::journal::Recorder;
 use crate::plan::Plan;
 use crate::postgres::{Access, Name};
+use crate::replay;
 use crate::snapshot::{self, CopyPoint, PostData};
 use crate::step::{Notices, Phase, StepId};
 use crate::units::show_bytes;
@@ -33,9 +34,12 @@ impl Act<'_> {
     pub(super) async fn copy(&mut self, recorder: &Recorder, notices: &Notices) -> Done {
         let Plan { blue, green, jobs, .. } = self.plan;
         let (folder, stop) = (recorder.folder(), recorder.stop());
-        snapshot::empty_green(&self.green().await?).await?;
-
         let db = self.blue().await?;
+        let old = self.green().await?;
+        snapshot::empty_green(&old).await?;
+        replay::forget_receipts(&db, &old).await?;
+        drop(old);
+
         let tables = read_tables(&db).await?;
         let writes = read_write_counters(&db).await?;
         let export = snapshot::export(blue, &tables).await?;

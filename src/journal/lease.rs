@@ -155,10 +155,9 @@ async fn lock(target: &Target) -> Result<Db> {
         return Ok(db);
     }
     let holder = match read_run_row(&db).await? {
-        Some(row) => format!(
-            "{}@{} (pid {}) is running plan {} on it, last heard of {:.0} s ago",
-            row.who, row.host, row.pid, row.plan, row.age_seconds
-        ),
+        Some(row) => {
+            format!("{} is running plan {} on it, last heard of {:.0} s ago", row.whose(), row.plan, row.age_seconds)
+        }
         None => "another process of ours holds it".to_owned(),
     };
     Err(Failure::blocked(format!("{}: {holder}", db.name))

@@ -134,6 +134,7 @@ impl Recorder {
         };
         self.store.append(self.store.run().seq + 1, self.shared.lease.token, record)?;
         let run = self.store.run();
+        tracing::info!(record = run.seq, state = run.state.word(), step = step.as_deref(), "journaled");
         self.shared.with_beat(|beat| {
             beat.seq = run.seq;
             beat.state = run.state;
@@ -170,7 +171,14 @@ impl Recorder {
 
     /// Stops the heartbeat and lets go of the lease; the journal stays as it is.
     pub async fn close(mut self) {
-        self.fall_silent().await;
+        if self.heartbeat.is_some() {
+            self.fall_silent().await;
+            // What was appended last is still to be told: `status` reads the row. Whoever can't be told now is told by
+            // the next process.
+            if let Err(e) = self.shared.beat().await {
+                tracing::debug!("the last heartbeat: {e}");
+            }
+        }
         drop(self.notices);
         let _ = self.listening.await;
         if let Ok(shared) = Arc::try_unwrap(self.shared) {

@@ -46,6 +46,13 @@ pub struct RunRow {
     pub held: bool,
 }
 
+impl RunRow {
+    /// Who runs it, or ran it last: `ann@db1 (pid 4711)`.
+    pub fn whose(&self) -> String {
+        format!("{}@{} (pid {})", self.who, self.host, self.pid)
+    }
+}
+
 /// Reads the run row and whether somebody holds the lease; `None` where no run is under way.
 pub async fn read_run_row(db: &Db) -> Result<Option<RunRow>> {
     let row = match db.maybe_row(include_str!("../postgres/sql/select_run.sql"), &[]).await {

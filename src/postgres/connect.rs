@@ -116,6 +116,7 @@ impl Target {
                 tracing::debug!(database = name, error = %e, "connection ended");
             }
         });
+        tracing::info!(database = self.name, address = self.address(), ?access, "connected");
         let db = Db { client, name: self.name.clone() };
         db.run(include_str!("sql/set_session.sql")).await?;
         if access == Access::ReadOnly {

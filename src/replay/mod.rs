@@ -7,12 +7,14 @@
 //! - `tally.rs`: what became of the events, counted apart.
 
 mod apply;
+mod forget;
 mod gate;
 mod statements;
 mod tally;
 mod verify;
 
 pub use apply::{Applier, Caught};
+pub use forget::forget_receipts;
 pub use gate::{close_green, drop_gate, is_closed, open_green, pass, prepare_green};
 pub use statements::Statements;
 pub use tally::{DeadLetter, Tally, dead_letters, read_tally};

@@ -65,6 +65,15 @@ pub fn wrapped(text: &str, indent: usize) -> String {
     out
 }
 
+/// A text that goes on where `lead` ends, its further lines below its first; below the lead where that leaves no room.
+pub fn hanging(lead: &str, text: &str) -> String {
+    let indent = console::measure_text_width(lead);
+    if indent > usize::from(width()) * 3 / 4 {
+        return format!("{}\n{}", lead.trim_end(), wrapped(text, 6));
+    }
+    format!("{lead}{}", wrapped(text, indent).trim_start())
+}
+
 /// One finding: severity, id and object in a line, then what, so-what, next.
 pub fn finding(finding: &Finding) -> String {
     let style = match finding.severity {
@@ -123,6 +132,15 @@ mod tests {
     fn numbers_read_as_people_write_them() {
         assert_eq!([0, 999, 1000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!((count(1_u64, "check"), count(2000_u64, "row")), ("1 check".to_owned(), "2,000 rows".to_owned()));
+    }
+
+    #[test]
+    fn a_text_hangs_from_its_lead_and_below_one_that_is_too_long() {
+        assert_eq!(hanging("done  ", "short"), "done  short\n");
+        let (text, indent) = ("word ".repeat(40), " ".repeat(6));
+        let lines = hanging("done  ", text.trim_end());
+        assert!(lines.lines().count() > 1 && lines.lines().skip(1).all(|line| line.starts_with(&indent)), "{lines}");
+        assert!(hanging(&"x".repeat(90), "end").ends_with("x\n      end\n"));
     }
 
     #[test]

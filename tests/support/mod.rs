@@ -3,6 +3,7 @@
 #![allow(dead_code)] // every test binary uses a part of it
 #![allow(clippy::unwrap_used)] // a stage that does not come about is a failed test
 
+pub mod running;
 pub mod site;
 pub mod stage;
 
