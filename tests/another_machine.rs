@@ -1,6 +1,8 @@
 //! A run that dies on one machine and is taken up on another, with its journal, with a stale one, and with none; and a
 //! journal whose last line the crash tore.
 
+#![allow(clippy::unwrap_used)] // a test may
+
 mod support;
 
 use support::site::{Kept, Sides, Site, counting_stage};
@@ -61,6 +63,9 @@ async fn with_the_journal_another_machine_goes_on_and_the_copy_left_behind_is_st
     fourth.is_switched_and_complete().await;
     third.run(CUTOVER).expect(3).says("stale").says(&journal_of(&fourth));
     third.run(FINISH).expect(3).says("stale");
+    fourth.run(FINISH).expect(0);
+    third.run(CUTOVER).expect(3).says("finished from elsewhere");
+    assert_eq!(fourth.sides().await, Sides { blue: false, green: true });
 }
 
 #[tokio::test]
