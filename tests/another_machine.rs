@@ -1,6 +1,8 @@
 //! A run that dies on one machine and is taken up on another, with its journal, with a stale one, and with none; and a
 //! journal whose last line the crash tore.
 
+#![allow(clippy::unwrap_used)] // a test may
+
 mod support;
 
 use support::site::{Kept, Sides, Site, counting_stage};
@@ -61,6 +63,9 @@ async fn with_the_journal_another_machine_goes_on_and_the_copy_left_behind_is_st
     fourth.is_switched_and_complete().await;
     third.run(CUTOVER).expect(3).says("stale").says(&journal_of(&fourth));
     third.run(FINISH).expect(3).says("stale");
+    fourth.run(FINISH).expect(0);
+    third.run(CUTOVER).expect(3).says("finished from elsewhere");
+    assert_eq!(fourth.sides().await, Sides { blue: false, green: true });
 }
 
 #[tokio::test]
@@ -99,8 +104,8 @@ async fn a_journal_whose_run_was_put_back_from_elsewhere_goes_no_further_and_tou
     let green = site.on_green().await;
     green.run("CREATE TABLE of_somebody_else ()").await.unwrap();
 
-    site.run(APPLY).expect(3).says("put back from another machine").says("migrate abort");
-    site.run(CUTOVER).expect(3).says("put back from another machine");
+    site.run(APPLY).expect(3).says("put back from elsewhere").says("migrate abort");
+    site.run(CUTOVER).expect(3).says("put back from elsewhere");
     assert_eq!(objects(&site.on_blue().await).await, blue_before);
     // Killed in its middle and run again, the abort must not take its own traces for a green of ours.
     site.killed_at("lease.taken", ABORT).await;
@@ -155,7 +160,7 @@ async fn without_the_journal_what_has_switched_is_finished() {
     stranger.run(FINISH).expect(0);
     assert_eq!(site.sides().await, Sides { blue: false, green: true });
     // The machine with the journal takes it up again as little.
-    site.run(CUTOVER).expect(3).says("finished from another machine");
+    site.run(CUTOVER).expect(3).says("finished from elsewhere");
     stranger.run(&["finish", "--unfence", "--yes"]).expect(0);
     assert_eq!(objects(&site.on_blue().await).await, blue_before);
     let ours: Vec<_> = objects(&site.on_green().await).await.into_iter().filter(|o| o.contains("teal")).collect();

@@ -113,7 +113,7 @@ impl Lease {
         let on_blue = own_row(me, self.blue.as_ref(), run).await?;
         let truth = if state.is_decided() { &on_green } else { &on_blue };
         if purpose == Purpose::GoOn && run.token > 0 && truth.is_none() {
-            return Err(taken_down(run));
+            return Err(taken_down(run, self.blue.as_ref()).await);
         }
         let known = [&on_blue, &on_green].into_iter().flatten().map(|row| row.token);
         self.token = known.fold(run.token, i64::max) + 1;
@@ -195,14 +195,22 @@ async fn own_row(me: &Identity, db: Option<&Db>, run: &Run) -> Result<Option<Run
     Ok(Some(row))
 }
 
-/// Every lease writes the row, and only an abort or a finish drops it: what the journal calls done is no more.
-fn taken_down(run: &Run) -> Failure {
-    let (side, how, hint) = if run.state.is_decided() {
-        ("green", "it was finished", "say so in this journal: migrate finish")
-    } else {
-        ("blue", "it was put back", "take down what is left: migrate abort; then begin anew: migrate apply")
+/// Every lease writes the row, and only an abort or a finish drops it: what the journal calls done is no more. A finish
+/// leaves the decision on blue.
+async fn taken_down(run: &Run, blue: Option<&Db>) -> Failure {
+    let decision = "SELECT pg_catalog.to_regclass('teal.decision') IS NOT NULL";
+    let switched = match blue {
+        Some(blue) => blue.row(decision, &[]).await.is_ok_and(|row| row.get(0)),
+        None => false,
     };
-    Failure::blocked(format!("{side} no longer carries run {}: {how} from another machine", run.id))
+    let (side, how, hint) = if run.state.is_decided() {
+        ("green", "finished", "note that here: migrate finish")
+    } else if switched {
+        ("blue", "finished", "green serves; the report is where the journal was: bring that one here")
+    } else {
+        ("blue", "put back", "note that here: migrate abort; then begin anew: migrate apply")
+    };
+    Failure::blocked(format!("run {} was {how} from elsewhere: {side} has no run row of it any more", run.id))
         .state("nothing was done")
         .hint(hint)
 }
