@@ -9,7 +9,7 @@
 //! may be gone. Green's lock is taken on both sides of decide, so that two operators exclude each other whichever
 //! side of it each believes to be on.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::record::RunId;
 use super::run_row::{LOCK_KEY, RunRow, foreign_run, read_run_row};
@@ -18,6 +18,8 @@ use crate::error::{Context, Failure, Result};
 use crate::failpoint::failpoint;
 use crate::postgres::{Access, Db, Target};
 
+/// How long a server may take to notice that the lease's holder was killed.
+const NOTICED: Duration = Duration::from_secs(2);
 /// How long a heartbeat may stay without an answer before the lease counts as lost.
 const ANSWER: Duration = Duration::from_secs(15);
 /// The same for the row that is not the truth: it only serves `status`, and clients may be waiting behind the fence.
@@ -162,8 +164,17 @@ impl Lease {
 
 async fn lock(target: &Target) -> Result<Db> {
     let db = target.connect(Access::ReadWrite).await?;
-    if db.row("SELECT pg_catalog.pg_try_advisory_lock($1)", &[&LOCK_KEY]).await?.get(0) {
-        return Ok(db);
+    // A killed process' session ends when its server notices, some milliseconds later: who resumes at once must not be
+    // told that somebody is at it.
+    let until = Instant::now() + NOTICED;
+    loop {
+        if db.row("SELECT pg_catalog.pg_try_advisory_lock($1)", &[&LOCK_KEY]).await?.get(0) {
+            return Ok(db);
+        }
+        if Instant::now() > until {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let holder = match read_run_row(&db).await? {
         Some(row) => {
