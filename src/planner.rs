@@ -111,7 +111,15 @@ fn action_digest(plan: &Plan, action: &Action) -> String {
             parts.extend(plan.events.iter().filter(|e| e.name == *event).map(crate::plan::Event::capture_digest));
         }
         Action::MigrateCommand => parts.push(plan.migrations_digest()),
-        Action::CheckMigrated => parts.extend(plan.checks.iter().map(crate::plan::Check::digest)),
+        Action::CheckMigrated => {
+            let kept = plan.checks.iter().filter(|check| check.compares() && !check.is_live());
+            parts.extend(kept.map(crate::plan::Check::digest));
+        }
+        // What is asked live, or of green alone, is asked again with every validation.
+        Action::ValidateGreen => {
+            let asked = plan.checks.iter().filter(|check| !check.compares() || check.is_live());
+            parts.extend(asked.map(crate::plan::Check::digest));
+        }
         Action::ReplayEvents => parts.extend(plan.events.iter().map(crate::plan::Event::replay_digest)),
         Action::MigrateFile { .. }
         | Action::BuildIndexes
@@ -120,8 +128,7 @@ fn action_digest(plan: &Plan, action: &Action) -> String {
         | Action::SetSequences
         | Action::Analyze
         | Action::ProveCopy
-        | Action::CloseGreen
-        | Action::ValidateGreen => {}
+        | Action::CloseGreen => {}
     }
     digest(parts.iter().map(String::as_bytes))
 }

@@ -193,6 +193,7 @@ async fn abort_puts_back_a_run_that_is_ready_also_from_elsewhere() {
     watched.is_as_it_was("ready").await;
 
     stage.ready();
+    assert!(stage.path(".migrate/small.1/journal.jsonl").exists(), "the aborted run's journal is kept");
     let elsewhere = watched.another_machine();
     let status =
         Ran::of(stage.command_in(elsewhere.path(), &["status", "--format", "json"]).output().unwrap()).expect(0);
@@ -202,18 +203,13 @@ async fn abort_puts_back_a_run_that_is_ready_also_from_elsewhere() {
     assert_eq!(*stage.journal().last().unwrap(), "became_ready");
     for args in [["cutover", "--yes"], ["apply", "--yes"]] {
         let refused =
-            stage.run(&args).expect(3).says("it was put back from another machine").says("State: nothing was done");
+            stage.run(&args).expect(3).says("was put back from another machine").says("State: nothing was done");
         assert!(refused.stderr.contains("Hint: take down what is left: migrate abort"), "{}", refused.stderr);
     }
     assert_eq!(stage.run(&["status", "--format", "json"]).expect(0).json()["state"], "aborted");
     assert_eq!(*stage.journal().last().unwrap(), "became_ready", "refused before anything is written");
     stage.run(&["abort", "--yes"]).expect(0);
     watched.is_as_it_was("ready, from elsewhere").await;
-
-    stage.ready();
-    let report = stage.run(&["report", "--format", "json"]).expect(0).json();
-    assert_eq!(report["state"], "ready", "a new run after an abort");
-    assert!(stage.path(".migrate/small.1/journal.jsonl").exists(), "the old journals are kept");
 }
 
 #[tokio::test]
@@ -264,9 +260,7 @@ async fn commands_that_only_read_write_nothing() {
 async fn abort_puts_back_a_cutover_that_died_before_it_decided() {
     let watched = Watched::new().await;
     let stage = &watched.stage;
-    for (place, with_journal) in
-        [("fence.taken", true), ("participant.prepared", false), ("decide.before_commit", false)]
-    {
+    for (place, with_journal) in [("fence.taken", true), ("decide.before_commit", false)] {
         stage.ready();
         assert_eq!(stage.crash(&["cutover", "--yes"], place).code, None, "{place}");
         if !with_journal {

@@ -8,6 +8,8 @@
 //! - An UPDATE that moves a row to another partition fires BEFORE UPDATE, then AFTER DELETE and AFTER INSERT, never
 //!   AFTER UPDATE (manual, 39.1). A moved row is no ended row: the BEFORE UPDATE trigger leaves a mark that the others
 //!   consume. It stands only where a partition key changes.
+//! - An UPDATE of the key ends the row of the old key (or begins that of the new one): green knows only the old key, and
+//!   what ends under the new one later would find no row there.
 //! - TRUNCATE fires on every leaf that it reaches, and ends every row for which the predicate holds.
 
 use crate::catalog::Table;
@@ -34,9 +36,9 @@ pub struct Captured {
 
 /// The event's table, or one that inherits from it.
 #[derive(Debug, Clone, PartialEq)]
-struct Relation {
-    name: Name,
-    holds_rows: bool,
+pub(super) struct Relation {
+    pub(super) name: Name,
+    pub(super) holds_rows: bool,
     takes_triggers_from_parent: bool,
     partition_columns: Vec<Ident>,
     partition_expressions: bool,
@@ -76,7 +78,7 @@ pub async fn resolve(blue: &Db, event: &Event, tables: &[Table]) -> Result<Captu
     })
 }
 
-async fn read_family(blue: &Db, oid: u32) -> Result<Vec<Relation>> {
+pub(super) async fn read_family(blue: &Db, oid: u32) -> Result<Vec<Relation>> {
     let rows = blue.rows(include_str!("../postgres/sql/select_family.sql"), &[&oid]).await?;
     let relation = |row: &tokio_postgres::Row| Relation {
         name: Name::new(row.get::<_, String>("schema"), row.get::<_, String>("name")),
@@ -130,6 +132,15 @@ pub async fn capture(
         )));
     }
     Ok(())
+}
+
+/// The name parts of the row triggers that every relation of `family` carries.
+pub(super) fn part_names(begins: bool, family: &[Relation]) -> Vec<&'static str> {
+    let mut parts = if begins { vec!["update", "insert"] } else { vec!["update", "delete"] };
+    if family.iter().any(|relation| relation.partition_expressions || !relation.partition_columns.is_empty()) {
+        parts.extend(["move", "stay"]);
+    }
+    parts
 }
 
 impl Captured {
@@ -189,17 +200,26 @@ impl Captured {
         (!columns.is_empty()).then(|| columns.iter().map(changed).collect::<Vec<_>>().join(" OR "))
     }
 
+    /// That the key changes. A change of its partition columns alone is a move, not another row.
+    fn rekeyed(&self) -> String {
+        let moves = |name: &Ident| self.family.iter().any(|relation| relation.partition_columns.contains(name));
+        let changed = |(name, _): &(Ident, String)| format!("old.{name} IS DISTINCT FROM new.{name}");
+        let changed: Vec<String> = self.key.iter().filter(|(name, _)| !moves(name)).map(changed).collect();
+        if changed.is_empty() { "false".to_owned() } else { changed.join(" OR ") }
+    }
+
     /// Name part, timing and condition of each row trigger.
     fn row_trigger_parts(&self) -> Vec<(&'static str, &'static str, String)> {
         let Predicate { old, new } = &self.predicate;
+        let rekeyed = self.rekeyed();
         let mut parts = if self.begins {
             vec![
-                ("update", "AFTER UPDATE", format!("(({old}) IS NOT TRUE) AND ({new})")),
+                ("update", "AFTER UPDATE", format!("((({old}) IS NOT TRUE) OR {rekeyed}) AND ({new})")),
                 ("insert", "AFTER INSERT", new.clone()),
             ]
         } else {
             vec![
-                ("update", "AFTER UPDATE", format!("({old}) AND (({new}) IS NOT TRUE)")),
+                ("update", "AFTER UPDATE", format!("({old}) AND ((({new}) IS NOT TRUE) OR {rekeyed})")),
                 ("delete", "AFTER DELETE", old.clone()),
             ]
         };
@@ -249,7 +269,7 @@ impl Captured {
         let relation = literal(&self.table.plain());
         let over_budget = format!(
             "IF EXISTS (SELECT FROM teal.overflow) THEN RETURN NULL; END IF;
-             IF pg_catalog.pg_relation_size('teal.event') > {budget} THEN
+             IF pg_catalog.pg_table_size('teal.event') > {budget} THEN
                  INSERT INTO teal.overflow DEFAULT VALUES; RETURN NULL;
              END IF;"
         );

@@ -63,6 +63,11 @@ const EXPLANATIONS: &[Explanation] = &[
                          that came after the copy do not travel, so a difference may be theirs.",
     ),
     of(
+        "cutover/capture-gap",
+        "A capture trigger of an event is missing, was disabled, or came on a partition made later and does not always \
+         fire: events may have been lost. Abort and begin anew.",
+    ),
+    of(
         "cutover/committed-too-early",
         "A participant's `committed` says yes before its commit was run: it has switched already, \
                                        or its answer says nothing.",
@@ -95,6 +100,11 @@ const EXPLANATIONS: &[Explanation] = &[
     ),
     of("cutover/participant-unknown", "A participant's `committed` answers neither 0 (switched) nor 1 (not yet)."),
     of("cutover/structure-changed", "Blue's structure is not what it was when the copy was made."),
+    of(
+        "cutover/subscription",
+        "Blue receives rows by logical replication. The worker fires no statement triggers, so it would write to blue \
+         behind the fence: disable the subscription before the cutover.",
+    ),
     of("event/dead-letter", "An event could not be replayed on green; see cutover/dead-letter."),
     of(
         "event/not-verified",

@@ -19,11 +19,14 @@ use crate::catalog::{Baseline, Structure, Writes, read_tables, writes_since};
 use crate::error::{Context, Failure, Result};
 use crate::failpoint::failpoint;
 use crate::finding::{Finding, blockers};
-use crate::journal::{Identity, Record, Recorder, State, StepStatus};
+use crate::journal::{Identity, Record, Recorder, State, StepStatus, StoreError};
 use crate::plan::{self, Plan};
 use crate::postgres::{Access, Db, Lsn};
 use crate::replay::{self, Applier, Tally};
 use crate::step::{NoticeBody, Notices, Phase, StepId};
+
+/// Blue refuses writes and green is not open yet: whoever reads this must act at once.
+const UNWRITTEN: &str = "the fence is committed, but the journal can't be written";
 
 /// What a cutover works from: the plan, and what the run learned when it made the copy.
 #[derive(Debug)]
@@ -186,13 +189,10 @@ where
     match try_to_decide(given, recorder, &mut drain, &approval, approve).await {
         Ok((outcome, witness)) => {
             // The fence is committed whatever the databases say now: the journal first.
-            recorder.append(Record::Decided { fence_lsn: Some(outcome.fence_lsn) })?;
-            Ok(witness)
+            let written = recorder.append(Record::Decided { fence_lsn: Some(outcome.fence_lsn) });
+            written.map(|()| witness).map_err(|e| unwritten(given, &e))
         }
-        Err(NotDecided::InDoubt(why)) => {
-            recorder.append(Record::FellInDoubt { what: why.clone() })?;
-            Err(in_doubt(given, &why))
-        }
+        Err(NotDecided::InDoubt(why)) => Err(fall_in_doubt(given, recorder, why)),
         Err(NotDecided::Undo(failure)) => {
             let put_back = put_back(given, recorder).await;
             recorder.append(Record::CutoverUndone { why: failure.what.clone() })?;
@@ -341,7 +341,7 @@ async fn decide(
     let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     recorder
         .append(Record::StepDone { step: decide, result, millis })
-        .map_err(|e| NotDecided::InDoubt(format!("the fence is committed, but the journal can't be written: {e}")))?;
+        .map_err(|e| NotDecided::InDoubt(format!("{UNWRITTEN}: {e}")))?;
     let decided = format!("the fence is committed at {}; only forward from here", outcome.fence_lsn);
     recorder.notices(&step("decide")).send(NoticeBody::Finished { outcome: decided, millis });
     Ok((outcome, drained.witness))
@@ -430,6 +430,11 @@ pub(super) fn fall_in_doubt(given: &Given<'_>, recorder: &mut Recorder, what: St
         Ok(()) => failure,
         Err(e) => failure.detail(e.to_string()),
     }
+}
+
+/// The journal does not say what blue does; the next process learns it by asking blue.
+fn unwritten(given: &Given<'_>, e: &StoreError) -> Failure {
+    in_doubt(given, &format!("{UNWRITTEN}: {e}"))
 }
 
 /// In doubt: exact instructions, and nothing is tried again by itself.

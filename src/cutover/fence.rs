@@ -28,6 +28,9 @@ const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
 const ATTEMPTS: usize = 10;
 /// How long to ask after a decision whose COMMIT got no answer, before it counts as in doubt.
 const ASK_FOR: Duration = Duration::from_secs(20);
+/// How long the COMMIT may stay without an answer. Its `statement_timeout` ends a wait for a synchronous standby sooner; a
+/// server that is silent for longer is asked by a new session, which ends this one first.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The locks are held, the triggers made, the decision written: all of it visible to nobody yet.
 #[derive(Debug)]
@@ -161,16 +164,15 @@ impl Fence {
     /// COMMIT: the one point past which a cutover only goes forward.
     pub async fn decide(self, blue: &Target, run: &RunId) -> Decided {
         failpoint("decide.before_commit");
-        let answer = self.db.run("COMMIT").await;
+        let answer = tokio::time::timeout(COMMIT_TIMEOUT, self.db.run("COMMIT")).await;
         failpoint("decide.after_commit");
         match answer {
-            Ok(()) => Decided::Yes,
-            Err(e) => {
-                tracing::warn!("{e}: asking blue whether the fence was committed");
-                drop(self);
-                ask(blue, run).await
-            }
+            Ok(Ok(())) => return Decided::Yes,
+            Ok(Err(e)) => tracing::warn!("{e}: asking blue whether the fence was committed"),
+            Err(_) => tracing::warn!("no answer to the COMMIT: asking blue whether the fence was committed"),
         }
+        drop(self);
+        ask(blue, run).await
     }
 
     /// Lets everybody on blue go on.
@@ -236,7 +238,12 @@ fn deny_script(order: &Order<'_>) -> String {
 pub async fn ask(blue: &Target, run: &RunId) -> Decided {
     let until = Instant::now() + ASK_FOR;
     loop {
-        match try_ask(blue, run).await {
+        // A server that takes the connection and says nothing more must not hold us for ever.
+        let left = until.saturating_duration_since(Instant::now());
+        let Ok(answer) = tokio::time::timeout(left, try_ask(blue, run)).await else {
+            return Decided::Unknown("blue does not answer".to_owned());
+        };
+        match answer {
             Ok(Some(decided)) => return decided,
             Err(e) if Instant::now() > until => return Decided::Unknown(e.what),
             Ok(None) if Instant::now() > until => {
@@ -250,6 +257,11 @@ pub async fn ask(blue: &Target, run: &RunId) -> Decided {
 /// `None`: a fence session is still there.
 async fn try_ask(blue: &Target, run: &RunId) -> Result<Option<Decided>> {
     let db = blue.connect(Access::ReadOnly).await?;
+    let standby: bool = db.row("SELECT pg_catalog.pg_is_in_recovery()", &[]).await?.get(0);
+    if standby {
+        // It may lag behind the server that has the decision.
+        return Err(Failure::failed("blue is a standby: its primary must be asked"));
+    }
     let still: i64 = db.row(include_str!("../postgres/sql/end_fence_sessions.sql"), &[&APPLICATION]).await?.get(0);
     if still > 0 {
         return Ok(None);

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::coordinator::Given;
 use super::participant::{Participant, Switch, open_participant};
-use crate::catalog::{Holder, Server, blockers_of, read_server, read_structure, read_table_names, read_tables};
+use crate::capture;
+use crate::catalog::{Holder, Server, Table, blockers_of, read_server, read_structure, read_table_names, read_tables};
 use crate::error::Result;
 use crate::finding::Finding;
 use crate::postgres::Db;
@@ -36,6 +37,15 @@ pub async fn check_gates(given: &Given<'_>, blue: &Db, green: &Db) -> Result<Vec
         .so_what("green was built from the old one and lacks the change")
         .next("migrate apply --redo snapshot/copy")
     }));
+    findings.extend(capture_gates(given, blue, &tables).await?);
+    for row in blue.rows(include_str!("../postgres/sql/select_live_subscriptions.sql"), &[]).await? {
+        let name: String = row.get("name");
+        findings.push(
+            Finding::blocker("cutover/subscription", format!("blue subscription {name}"), "it writes to blue")
+                .so_what("its worker fires no statement triggers (manual 31.8): it would pass the fence")
+                .next(format!("ALTER SUBSCRIPTION {name} DISABLE;")),
+        );
+    }
     if let Err(open) = replay::is_closed(green).await? {
         findings.push(
             Finding::blocker("cutover/green-open", "green", open)
@@ -55,6 +65,25 @@ fn holder_gate(holder: &Holder) -> Finding {
     Finding::blocker("cutover/long-transaction", "blue", holder.describe())
         .so_what("the fence would wait for it, and every writer behind the fence")
         .next(format!("wait for it, or end it: {}", holder.remedy()))
+}
+
+/// A trigger that was off for a while, or that a new partition lacks, has lost events already.
+async fn capture_gates(given: &Given<'_>, blue: &Db, tables: &[Table]) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for event in &given.plan.events {
+        for relation in capture::gaps(blue, event, tables).await? {
+            findings.push(
+                Finding::blocker(
+                    "cutover/capture-gap",
+                    format!("event \"{}\" on {}", event.name, relation.plain()),
+                    "a capture trigger is missing, disabled, or lets replica-role sessions pass",
+                )
+                .so_what("events may have been lost; this copy can't be cut over to")
+                .next("migrate abort, then begin anew"),
+            );
+        }
+    }
+    Ok(findings)
 }
 
 async fn event_gates(given: &Given<'_>, tally: &Tally, green: &Db) -> Result<Vec<Finding>> {

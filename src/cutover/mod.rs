@@ -9,6 +9,6 @@ mod gate;
 mod participant;
 
 pub use coordinator::{Approval, Done, Given, Mode, Outcome, cut_over, settle};
-pub use fence::{Decision, drop_fence, fence_exists, read_decision};
+pub use fence::{Decided, Decision, ask, drop_fence, fence_exists, read_decision};
 pub use gate::check_gates;
 pub use participant::{AnyParticipant, Participant, Switch, open_participant};

@@ -323,10 +323,8 @@ pub async fn validate_now(
             .next("look at the event's replay and verify in the plan, then: migrate apply"),
         );
     }
-    let live = checks::ask_now(plan, blue, green, run_folder, "live", |check| {
-        checks::is_live(check) || !checks::compares(check)
-    })
-    .await?;
+    let live =
+        checks::ask_now(plan, blue, green, run_folder, "live", |check| check.is_live() || !check.compares()).await?;
     findings.extend(live.iter().filter_map(validate::CheckOutcome::finding));
     Ok(ValidatedResult { green: facts, tally, verified, checks: live, findings })
 }

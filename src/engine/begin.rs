@@ -9,7 +9,9 @@ use tokio_util::sync::CancellationToken;
 use super::results::copy_step;
 use crate::ddl::Migration;
 use crate::error::{Failure, Result};
-use crate::journal::{FORMAT, Purpose, Record, Recorder, RunId, State, Store, StoreError, foreign_run, read_run_row};
+use crate::journal::{
+    FORMAT, Purpose, Record, Recorder, RunId, State, StepStatus, Store, StoreError, foreign_run, read_run_row,
+};
 use crate::plan::Plan;
 use crate::planner;
 use crate::postgres::Access;
@@ -159,7 +161,7 @@ async fn take_inputs(
         return Ok(());
     }
     if let Some(redo) = redo {
-        reset_from(recorder, redo).await?;
+        reset_from(plan, recorder, redo).await?;
     }
     refuse_new_files(plan, migrations, recorder)?;
     refuse_new_events(plan, recorder)?;
@@ -168,7 +170,7 @@ async fn take_inputs(
         if now.digest == step.digest {
             continue;
         }
-        if recorder.run().is_done(&step.id) && !step.action.is_repeatable() {
+        if recorder.run().is_done(&step.id) && !may_repeat(&step, plan).await? {
             let redo = redo_point(&step);
             return Err(Failure::blocked(format!("step {} is done, and its input has changed since", step.id))
                 .state("nothing was done")
@@ -188,6 +190,17 @@ async fn take_inputs(
         recorder.record(Record::SettingsChanged { settings }).await?;
     }
     Ok(())
+}
+
+/// Checks that compare green with blue at the copy can be asked again until the first event is replayed on green: from
+/// then on the two differ by what was replayed.
+async fn may_repeat(step: &Step, plan: &Plan) -> Result<bool> {
+    if step.action != Action::CheckMigrated {
+        return Ok(step.action.is_repeatable());
+    }
+    let green = plan.green.connect(Access::ReadOnly).await?;
+    let made: bool = green.row("SELECT pg_catalog.to_regclass('teal.applied') IS NOT NULL", &[]).await?.get(0);
+    Ok(!made || !green.row("SELECT EXISTS (SELECT FROM teal.applied)", &[]).await?.get::<_, bool>(0))
 }
 
 /// A file that came into the folder after the run began would silently stay out.
@@ -235,7 +248,7 @@ fn redo_point(step: &Step) -> StepId {
     }
 }
 
-async fn reset_from(recorder: &mut Recorder, redo: &StepId) -> Result<()> {
+async fn reset_from(plan: &Plan, recorder: &mut Recorder, redo: &StepId) -> Result<()> {
     let steps = recorder.run().steps.clone();
     let Some(step) = steps.iter().find(|step| step.id == *redo) else {
         let ids: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
@@ -245,10 +258,10 @@ async fn reset_from(recorder: &mut Recorder, redo: &StepId) -> Result<()> {
         return Err(Failure::blocked(format!("step {redo} can't be done again in the same run"))
             .hint("begin anew: migrate abort"));
     }
-    let from = if step.action.is_repeatable() { step.id.clone() } else { copy_step() };
+    let from = if may_repeat(step, plan).await? { step.id.clone() } else { copy_step() };
     let why = format!("--redo {redo}");
     for step in steps.iter().skip_while(|step| step.id != from) {
-        if !matches!(recorder.run().status(&step.id), crate::journal::StepStatus::Pending) {
+        if !matches!(recorder.run().status(&step.id), StepStatus::Pending) {
             recorder.record(Record::StepReset { step: step.id.clone(), why: why.clone() }).await?;
         }
     }

@@ -10,20 +10,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Failure, Result};
-use crate::plan::{Check, Plan, Source};
+use crate::plan::{Check, Plan};
 use crate::postgres::{Access, Db};
 use crate::validate::{Answer, CheckOutcome, ask, compare, run_check, sides_of};
-
-/// Whether any side is a program: an application's answer is asked live, there is no snapshot of it.
-pub fn is_live(check: &Check) -> bool {
-    sides_of(check).iter().any(|(_, source)| matches!(source, Source::Program(_)))
-}
-
-/// Whether it compares two databases: with `writes = "events"` the rows that came after the copy don't travel, so under
-/// the fence a difference is to be read, not to be acted on. A check of green alone binds always.
-pub fn compares(check: &Check) -> bool {
-    sides_of(check).len() > 1
-}
 
 /// Where the answers of one moment are kept.
 pub fn answers_folder(run_folder: &Path, moment: &str) -> Result<PathBuf> {
@@ -38,7 +27,7 @@ pub async fn ask_blue(plan: &Plan, blue: &Db, run_folder: &Path) -> Result<BTree
     let dir = answers_folder(run_folder, "copy")?;
     let sessions = BTreeMap::from([("blue".to_owned(), blue)]);
     let mut answers = BTreeMap::new();
-    for check in plan.checks.iter().filter(|check| !is_live(check)) {
+    for check in plan.checks.iter().filter(|check| !check.is_live()) {
         if sides_of(check).iter().any(|(side, _)| side == "blue") {
             answers.insert(check.digest(), ask(check, "blue", &sessions, plan.folder(), &dir).await?);
         }
@@ -58,7 +47,7 @@ pub async fn compare_with_copy(
     let mut sessions: BTreeMap<String, &Db> = others.iter().map(|(name, db)| (name.clone(), db)).collect();
     sessions.insert("green".to_owned(), green);
     let mut outcomes = Vec::new();
-    for check in plan.checks.iter().filter(|check| !is_live(check)) {
+    for check in plan.checks.iter().filter(|check| !check.is_live()) {
         let outcome = one_with_copy(check, &sessions, kept, run_folder, plan.folder(), &dir).await;
         outcomes.push(outcome.unwrap_or_else(|e| CheckOutcome::unanswered(check, &e)));
     }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::results::{CheckDoc, Settled};
 use super::{checks, kept};
+use crate::cutover;
 use crate::error::{Failure, Result};
 use crate::finding::Finding;
 use crate::journal::Recorder;
@@ -25,8 +26,16 @@ pub async fn prove_cutover(plan: &Plan, recorder: &mut Recorder, witness: Option
     let since = recorder.begin(&step, "events and checks, behind the fence").await?;
     let notices = recorder.notices(&step);
     let serves = "green serves; the decision stands";
+    let run = recorder.run().id.clone();
     let asked = async {
         let blue = plan.blue.connect(Access::ReadOnly).await?;
+        if cutover::read_decision(&blue).await?.is_none_or(|decision| decision.run != run) {
+            // A failover to a standby that lacks the fence: it may take writes that nobody will replay.
+            return Err(Failure::blocked(
+                "blue carries no fence of this run: it was replaced by a server that lacks it",
+            )
+            .hint("stop that server from taking writes, at once"));
+        }
         let at_fence = witness.is_some();
         let green = match witness {
             Some(witness) => witness,
@@ -34,10 +43,10 @@ pub async fn prove_cutover(plan: &Plan, recorder: &mut Recorder, witness: Option
         };
         let tally = replay::read_tally(&blue, &green).await?;
         let verified = replay::verify_events(&blue, &green, &plan.events, &notices).await?;
-        let wanted = |check: &crate::plan::Check| !checks::is_live(check) && (at_fence || !checks::compares(check));
+        let wanted = |check: &crate::plan::Check| !check.is_live() && (at_fence || !check.compares());
         let outcomes = checks::ask_now(plan, &blue, &green, recorder.folder(), "fence", wanted).await?;
         let doc = |outcome: crate::validate::CheckOutcome| {
-            let binding = plan.checks.iter().any(|check| check.name == outcome.name && !checks::compares(check));
+            let binding = plan.checks.iter().any(|check| check.name == outcome.name && !check.compares());
             CheckDoc { moment: "fence".to_owned(), binding, outcome }
         };
         Ok::<_, Failure>(Settled { tally, verified, checks: outcomes.into_iter().map(doc).collect() })

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::capture;
-use crate::cutover::{self, Participant, Switch, open_participant};
+use crate::cutover::{self, Decided, Participant, Switch, open_participant};
 use crate::error::{Context, Failure, Result};
-use crate::journal::{Record, Recorder, State, read_run_row};
+use crate::journal::{Record, Recorder, RunRow, State, read_run_row};
 use crate::plan::Plan;
 use crate::postgres::{Access, Db};
 use crate::replay;
@@ -33,6 +33,7 @@ pub async fn ask_to_stop(plan: &Plan) -> Result<()> {
     let blue = plan.blue.connect(Access::ReadWrite).await?;
     let until = Instant::now() + LET_GO;
     while let Some(row) = read_run_row(&blue).await?.filter(|row| row.held) {
+        refuse_other_plan(plan, &row)?;
         if Instant::now() > until {
             return Err(Failure::blocked(format!("{} does not let go of the run", row.whose()))
                 .hint("look with: migrate status; end that process, then run this again"));
@@ -56,8 +57,12 @@ pub async fn abort(plan: &Plan) -> Result<Left> {
             .hint("go on with: migrate cutover; a way back after the decision (rollback) is not supported yet"));
     }
     let row = read_run_row(&blue).await?;
-    if row.as_ref().is_some_and(|row| row.state == "switching") {
-        put_participants_back(plan).await?;
+    if let Some(row) = &row {
+        refuse_other_plan(plan, row)?;
+        refuse_undecided(plan, row).await?;
+        if let "switching" | "in doubt" = row.state.as_str() {
+            put_participants_back(plan).await?;
+        }
     }
     // Only a green that carries our run row was made by us; anything else stays as it is.
     let green_is_ours = read_run_row(&green).await?.is_some();
@@ -69,6 +74,32 @@ pub async fn abort(plan: &Plan) -> Result<Left> {
     drop_schema(&blue).await?;
     let green = if green_is_ours { "empty; the settings of the database stay" } else { "untouched" };
     Ok(Left { blue: "nothing; it serves".to_owned(), green: green.to_owned() })
+}
+
+/// The databases of this plan may carry the run of another one: that is not ours to take down.
+fn refuse_other_plan(plan: &Plan, row: &RunRow) -> Result<()> {
+    if row.plan == plan.name {
+        return Ok(());
+    }
+    Err(Failure::blocked(format!("run {} on these databases is of plan {}, not of {}", row.run, row.plan, plan.name))
+        .state("nothing was done")
+        .hint("run this with that plan"))
+}
+
+/// A coordinator that lost its lease, not its fence, could still commit it: its session is ended before green is thrown
+/// away, and blue asked again.
+async fn refuse_undecided(plan: &Plan, row: &RunRow) -> Result<()> {
+    match cutover::ask(&plan.blue, &row.run).await {
+        Decided::No => Ok(()),
+        Decided::Yes => Err(Failure::blocked("blue says that the cutover was decided: green serves")
+            .state("nothing was done")
+            .hint("migrate cutover")),
+        Decided::Unknown(why) => {
+            Err(Failure::in_doubt(format!("nobody can tell whether the cutover was decided: {why}"))
+                .state("nothing was done")
+                .hint("migrate abort, once blue answers"))
+        }
+    }
 }
 
 /// Like [`abort`], for the run of this journal; says so there.

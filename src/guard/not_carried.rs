@@ -37,7 +37,7 @@ pub(super) async fn check(both: &Both<'_>) -> Result<Vec<Finding>> {
     for object in objects("subscription") {
         found.push(
             Finding::warning(ID, format!("blue subscription {object}"), "blue receives changes from another server")
-                .so_what("what arrives after the snapshot does not reach green, and the fence denies it on blue")
+                .so_what("what arrives after the snapshot does not reach green; the cutover asks for it to be disabled")
                 .next("SELECT subname, subenabled FROM pg_subscription;"),
         );
     }

@@ -9,12 +9,19 @@
 //! may be gone. Green's lock is taken on both sides of decide, so that two operators exclude each other whichever
 //! side of it each believes to be on.
 
+use std::time::Duration;
+
 use super::record::RunId;
 use super::run_row::{LOCK_KEY, RunRow, foreign_run, read_run_row};
 use super::state::{Run, State};
 use crate::error::{Context, Failure, Result};
 use crate::failpoint::failpoint;
-use crate::postgres::{Access, Db, Error, Target};
+use crate::postgres::{Access, Db, Target};
+
+/// How long a heartbeat may stay without an answer before the lease counts as lost.
+const ANSWER: Duration = Duration::from_secs(15);
+/// The same for the row that is not the truth: it only serves `status`, and clients may be waiting behind the fence.
+const OTHER_ANSWER: Duration = Duration::from_millis(500);
 
 /// Who we are and what we run.
 #[derive(Debug, Clone)]
@@ -113,7 +120,7 @@ impl Lease {
         // To an abort the row says that green is ours to empty: it must not be the abort that wrote it.
         let row_on_green = purpose == Purpose::GoOn || state.is_decided() || on_green.is_some();
         for db in self.blue.iter().chain(self.green.iter().filter(|_| row_on_green)) {
-            write_row(me, db, self.token, run.seq, state).await.map_err(Failure::from).context("taking the lease")?;
+            write_row(me, db, self.token, run.seq, state).await.context("taking the lease")?;
         }
         failpoint("lease.taken");
         Ok(())
@@ -130,13 +137,17 @@ impl Lease {
     pub async fn beat(&self, beat: &Beat) -> Result<bool> {
         let truth = if beat.state.is_decided() { self.green.as_ref() } else { self.blue.as_ref() };
         let Some(truth) = truth else { return Err(Failure::failed("lost the lease")) };
-        let wanted = write_beat(truth, self.token, beat).await?;
+        let wanted = tokio::time::timeout(ANSWER, write_beat(truth, self.token, beat))
+            .await
+            .map_err(|_| Failure::failed(format!("{}: lost the lease: no answer", truth.name)))??;
         // The other row only serves `status`; a failure there is met again by whoever really uses that database.
         let other = if beat.state.is_decided() { self.blue.as_ref() } else { self.green.as_ref() };
-        if let Some(other) = other
-            && let Err(e) = write_beat(other, self.token, beat).await
-        {
-            tracing::debug!("heartbeat: {e}");
+        if let Some(other) = other {
+            match tokio::time::timeout(OTHER_ANSWER, write_beat(other, self.token, beat)).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(e)) => tracing::debug!("heartbeat: {e}"),
+                Err(_) => tracing::debug!("heartbeat: {} does not answer", other.name),
+            }
         }
         Ok(wanted == "abort")
     }
@@ -196,15 +207,19 @@ fn taken_down(run: &Run) -> Failure {
         .hint(hint)
 }
 
-async fn write_row(me: &Identity, db: &Db, token: i64, seq: u64, state: State) -> Result<(), Error> {
+async fn write_row(me: &Identity, db: &Db, token: i64, seq: u64, state: State) -> Result<()> {
     db.run(include_str!("../postgres/sql/create_run.sql")).await?;
     let pid = i32::try_from(std::process::id()).unwrap_or(0);
     let seq = i64::try_from(seq).unwrap_or(i64::MAX);
     let state = state.word();
     let sql = include_str!("../postgres/sql/upsert_run.sql");
-    db.execute(sql, &[&me.plan, &me.run.0, &me.host, &me.journal, &me.who, &me.host, &pid, &token, &seq, &state])
+    let wrote = db
+        .execute(sql, &[&me.plan, &me.run.0, &me.host, &me.journal, &me.who, &me.host, &pid, &token, &seq, &state])
         .await?;
-    Ok(())
+    if wrote == 1 {
+        return Ok(());
+    }
+    Err(Failure::blocked(format!("{}: another process took the run over", db.name)).hint("migrate status"))
 }
 
 async fn write_beat(db: &Db, token: i64, beat: &Beat) -> Result<String> {

@@ -180,6 +180,23 @@ pub enum Sides {
     Each(BTreeMap<String, Source>),
 }
 
+impl Check {
+    /// Whether any side is a program: an application's answer is asked live, there is no snapshot of it.
+    pub fn is_live(&self) -> bool {
+        matches!(&self.sides, Sides::Each(sides) if sides.values().any(|side| matches!(side, Source::Program(_))))
+    }
+
+    /// Whether it compares two sides: with `writes = "events"` the rows that came after the copy don't travel, so under
+    /// the fence a difference is to be read, not to be acted on. A check of green alone binds always.
+    pub fn compares(&self) -> bool {
+        match &self.sides {
+            // One query that must give no row is asked of green alone.
+            Sides::Both(_) => self.expect != Expect::Empty,
+            Sides::Each(sides) => sides.len() > 1,
+        }
+    }
+}
+
 impl Sides {
     /// The databases asked, in the order of their names.
     pub fn names(&self) -> Vec<&str> {

@@ -13,8 +13,15 @@ use crate::error::{Failure, Result};
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same for the whole of it: login and our settings included.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long sent data may stay unacknowledged before the connection counts as lost (Linux `TCP_USER_TIMEOUT`).
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A peer that is silent for this long is asked whether it is still there, and again as often: a host that vanished without
+/// a word is noticed in well under a minute, not after the system's two hours. The servers are told the same
+/// (`set_session.sql`): the lease and the fence of a machine that lost its power must end.
+const KEEPALIVE: Duration = Duration::from_secs(10);
 
 /// One database of the plan: its name there and how to reach it. Never shows its password.
 #[derive(Clone, PartialEq, Eq)]
@@ -56,6 +63,7 @@ impl Target {
             return Err(Failure::usage(format!("{name}: the URL must name a user and a database")));
         }
         config.connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(TCP_USER_TIMEOUT);
+        config.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE).keepalives_retries(3);
         Ok(Self { name: name.to_owned(), config })
     }
 
@@ -106,7 +114,15 @@ impl Target {
     /// Opens a session with every timeout set explicitly, so that no role or database default ends it
     /// (an exporting session died of `idle_in_transaction_session_timeout`, mechanics.md), and with the text forms of
     /// all types pinned. Identifies itself as `teal` in `pg_stat_activity`.
+    ///
+    /// Has an end of its own: `connect_timeout` covers the TCP connection alone, and a stopped server accepts without
+    /// ever answering.
     pub async fn connect(&self, access: Access) -> Result<Db, Error> {
+        let opened = tokio::time::timeout(OPEN_TIMEOUT, self.open(access)).await;
+        opened.unwrap_or_else(|_| Err(Error::no_answer(&self.name).doing("can't connect")))
+    }
+
+    async fn open(&self, access: Access) -> Result<Db, Error> {
         let mut config = self.config.clone();
         config.application_name("teal");
         let (client, connection) = config.connect(NoTls).await.map_err(|e| self.error(e).doing("can't connect"))?;

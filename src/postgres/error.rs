@@ -13,13 +13,19 @@ pub struct Error {
     pub database: String,
     /// What we were doing, as a lowercase fragment; may be empty.
     pub doing: String,
-    source: tokio_postgres::Error,
+    /// None: there was no answer in time.
+    source: Option<tokio_postgres::Error>,
 }
 
 impl Error {
     /// Says on which database it happened.
     pub fn new(database: &str, source: tokio_postgres::Error) -> Self {
-        Self { database: database.to_owned(), doing: String::new(), source }
+        Self { database: database.to_owned(), doing: String::new(), source: Some(source) }
+    }
+
+    /// A server that accepts and never answers.
+    pub fn no_answer(database: &str) -> Self {
+        Self { database: database.to_owned(), doing: String::new(), source: None }
     }
 
     /// Says what we were doing.
@@ -31,17 +37,18 @@ impl Error {
 
     /// The server's own error, where it was the server that refused.
     pub fn server(&self) -> Option<&DbError> {
-        self.source.as_db_error()
+        self.source.as_ref()?.as_db_error()
     }
 
     /// The SQLSTATE, where it was the server that refused.
     pub fn code(&self) -> Option<&SqlState> {
-        self.source.code()
+        self.source.as_ref()?.code()
     }
 
     /// Whether the session is gone: the outcome of what was under way is unknown.
     pub fn is_lost(&self) -> bool {
-        self.source.is_closed()
+        let Some(source) = &self.source else { return true };
+        source.is_closed()
             || match self.code() {
                 Some(code) => {
                     *code == SqlState::ADMIN_SHUTDOWN
@@ -50,9 +57,7 @@ impl Error {
                         || *code == SqlState::CANNOT_CONNECT_NOW
                         || code.code().starts_with("08")
                 }
-                None => {
-                    std::error::Error::source(&self.source).is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
-                }
+                None => std::error::Error::source(source).is_some_and(<dyn std::error::Error>::is::<std::io::Error>),
             }
     }
 
@@ -81,12 +86,13 @@ impl Error {
 
     /// The server's message alone, or the connection's.
     pub fn message(&self) -> String {
-        match self.server() {
-            Some(db) => db.message().to_owned(),
-            None => match std::error::Error::source(&self.source) {
-                Some(cause) => format!("{}: {cause}", self.source.to_string().trim_end_matches(&format!(": {cause}"))),
-                None => self.source.to_string(),
-            },
+        let Some(source) = &self.source else { return "no answer in time".to_owned() };
+        match (self.server(), std::error::Error::source(source)) {
+            (Some(db), _) => db.message().to_owned(),
+            (None, Some(cause)) => {
+                format!("{}: {cause}", source.to_string().trim_end_matches(&format!(": {cause}")))
+            }
+            (None, None) => source.to_string(),
         }
     }
 }
@@ -107,7 +113,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
+        self.source.as_ref().map(|source| source as &(dyn std::error::Error + 'static))
     }
 }
 

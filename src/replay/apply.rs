@@ -6,7 +6,7 @@
 //! (mechanics.md). Per key the order of ids is the order of commits wherever the key is unique: the later writer
 //! waited for the earlier one's row.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio_postgres::Row;
@@ -130,9 +130,16 @@ impl Applier {
     /// Applies a batch and marks it as taken on blue; gives the number of dead letters in it.
     async fn take(&mut self, batch: &[Waiting]) -> Result<u64> {
         let ids: Vec<i64> = batch.iter().map(|event| event.id).collect();
-        let done = self.green.rows("SELECT event_id FROM teal.applied WHERE event_id = ANY ($1)", &[&ids]).await?;
-        let done: HashSet<i64> = done.iter().map(|row| row.get(0)).collect();
-        let fresh: Vec<&Waiting> = batch.iter().filter(|event| !done.contains(&event.id)).collect();
+        let receipts = "SELECT event_id, relation || ' ' || key::text FROM teal.applied WHERE event_id = ANY ($1)";
+        let done: HashMap<i64, String> =
+            self.green.rows(receipts, &[&ids]).await?.iter().map(|row| (row.get(0), row.get(1))).collect();
+        if let Some(event) = batch.iter().find(|e| done.get(&e.id).is_some_and(|key| *key != relation_and_key(e))) {
+            // A blue that crashed or failed over with asynchronous commit may hand a number out twice.
+            return Err(Failure::blocked(format!("event {} is another one than green's receipt says", event.id))
+                .state("blue lost what it had acknowledged: green may hold what blue has not")
+                .hint("make the copy again: migrate apply --redo snapshot/copy"));
+        }
+        let fresh: Vec<&Waiting> = batch.iter().filter(|event| !done.contains_key(&event.id)).collect();
         let mut dead = 0;
         match self.apply_together(&fresh).await {
             Ok(()) => {}
@@ -192,7 +199,7 @@ impl Applier {
                 error => break error,
             }
         };
-        self.dead_keys.insert(dead_key(event));
+        self.dead_keys.insert(relation_and_key(event));
         let receipt = Receipt { event, outcome: "dead letter", error: Some(error.to_string()) };
         let written = async {
             self.begin().await?;
@@ -214,7 +221,7 @@ impl Applier {
         if event.in_copy || self.reversed.contains(&event.id) {
             return Ok(if self.reversed.contains(&event.id) { "reversed" } else { "in copy" });
         }
-        if self.dead_keys.contains(&dead_key(event)) {
+        if self.dead_keys.contains(&relation_and_key(event)) {
             let why = "an earlier event of the same key is a dead letter";
             return Err(ReplayError::Plan(Failure::failed(why)));
         }
@@ -278,7 +285,7 @@ fn runs_of_distinct_keys<'b, 'e>(batch: &'b [&'e Waiting]) -> Vec<&'b [&'e Waiti
     runs
 }
 
-fn dead_key(event: &Waiting) -> String {
+fn relation_and_key(event: &Waiting) -> String {
     format!("{} {}", event.relation, event.key)
 }
 

@@ -19,5 +19,7 @@ CREATE INDEX IF NOT EXISTS event_key ON teal.event USING hash (key);
 CREATE TABLE IF NOT EXISTS teal.overflow (at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp());
 -- rows on their way from one partition to another, between the delete and the insert of the same statement
 CREATE TABLE IF NOT EXISTS teal.moving (xid xid8 NOT NULL, event text NOT NULL, key jsonb NOT NULL);
+-- a statement that moves many rows writes all its marks before the first is consumed
+CREATE INDEX IF NOT EXISTS moving_key ON teal.moving USING hash (key);
 -- what is captured, written in the transaction that makes the triggers
 CREATE TABLE IF NOT EXISTS teal.capture (event text PRIMARY KEY, number integer NOT NULL, relation text NOT NULL);

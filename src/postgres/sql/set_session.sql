@@ -3,6 +3,10 @@ SET statement_timeout = 0;
 SET lock_timeout = 0;
 SET idle_in_transaction_session_timeout = 0;
 SET idle_session_timeout = 0;
+-- a client whose machine is gone holds its locks no longer than this (over TCP; a socket ignores it)
+SET tcp_keepalives_idle = 10;
+SET tcp_keepalives_interval = 10;
+SET tcp_keepalives_count = 3;
 SET client_encoding = 'UTF8';
 SET DateStyle = 'ISO, MDY';
 SET IntervalStyle = 'postgres';
