@@ -58,6 +58,24 @@ async fn a_server_that_crashes_under_the_fence_undoes_the_cutover() {
     assert_eq!(live, 198);
 }
 
+#[tokio::test]
+async fn a_blue_lost_since_the_decision_keeps_nobody_from_switching() {
+    let stage = stage(SCHEMA, &participant("one", "")).await;
+    stage.ready();
+    stage.write("one.commit", "exit 9");
+    stage.run(&["cutover", "--yes"]).expect(1).says("State: decided");
+    let admin = admin(&stage.pair).await;
+    admin.run("ALTER DATABASE blue ALLOW_CONNECTIONS false").await.unwrap();
+    stage.write("one.commit", "");
+    // Only the proof, which looks at both sides, has to wait for blue.
+    stage.run(&["cutover", "--yes"]).expect(1).says("the proof after the decision").says("green serves");
+    assert!(take_log(&stage).ends_with(&["one commit".to_owned()]));
+    assert_eq!(state(&stage), "green");
+    admin.run("ALTER DATABASE blue ALLOW_CONNECTIONS true").await.unwrap();
+    stage.run(&["cutover", "--yes"]).expect(0);
+    assert_retired(&stage).await;
+}
+
 /// The upgrade with a place to hold each phase at: an advisory lock on green.
 async fn with_holds() -> Stage {
     let held = "
