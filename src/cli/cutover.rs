@@ -8,9 +8,9 @@ use super::progress::listen;
 use super::status::EndDoc;
 use super::{Output, PlanArg, YesArg};
 use crate::catalog::Writes;
-use crate::cutover::{Approval, Mode, cut_over};
+use crate::cutover::{Approval, Mode, cut_over, has_begun_to_decide, in_doubt};
 use crate::engine::{self, Begin};
-use crate::error::{Failure, Result};
+use crate::error::{Failure, Kind, Result};
 use crate::journal::{State, Store};
 use crate::report::text;
 use crate::units::show_millis;
@@ -31,7 +31,8 @@ pub async fn run(args: CutoverArgs, out: &Output) -> Result<()> {
     let path = args.plan.path()?;
     let inputs = Inputs::read(&path)?;
     let plan = &inputs.plan;
-    if Store::read(&engine::run_folder(plan))?.is_some_and(|(run, _)| run.state == State::Finished) {
+    let run = Store::read(&engine::run_folder(plan))?.map(|(run, _)| run);
+    if run.as_ref().is_some_and(|run| run.state == State::Finished) {
         return Err(
             Failure::blocked("the run is finished: green serves").hint(format!("migrate report {}", path.display()))
         );
@@ -39,7 +40,11 @@ pub async fn run(args: CutoverArgs, out: &Output) -> Result<()> {
     can_ask(args.yes.yes || args.dry_run)?;
     let (listener, shown) = listen(*out);
     let begin = Begin { plan, migrations: &inputs.migrations, steps: None, redo: None, stop, listener };
-    let mut recorder = engine::begin(begin).await?;
+    let mut recorder = engine::begin(begin).await.map_err(|e| {
+        // The lease needs blue as well: a blue that can't be asked about a COMMIT under way leaves it in doubt.
+        let deciding = run.is_some_and(|run| run.state == State::Switching && has_begun_to_decide(&run));
+        if deciding && e.kind == Kind::Failed { in_doubt(plan, &e.what) } else { e }
+    })?;
     let switched = switch(&args, &inputs, &mut recorder, out).await;
     let state = recorder.run().state;
     recorder.close().await;

@@ -59,7 +59,7 @@ async fn finish(inputs: &Inputs, unfence: bool, out: &Output) -> Result<Left> {
     let Inputs { plan, migrations } = inputs;
     if !has_open_journal(plan)? {
         let lease = Lease::take_over(&plan.blue, &plan.green).await?;
-        let left = engine::finish(plan, unfence).await;
+        let left = engine::finish(plan, unfence, false).await;
         lease.release().await;
         return left;
     }

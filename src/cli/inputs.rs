@@ -10,7 +10,7 @@ use crate::catalog::{Structure, Table, read_structure, read_tables};
 use crate::ddl::{self, Migration};
 use crate::error::{Failure, Result};
 use crate::finding::Finding;
-use crate::plan::{MigrationSource, Plan, read_plan};
+use crate::plan::{MigrationSource, ParticipantKind, Plan, read_plan};
 use crate::planner::{Seen, pending, steps};
 use crate::report::{PlanDoc, Subject, plan_doc};
 use crate::{guard, migrate};
@@ -110,6 +110,19 @@ fn unproved(plan: &Plan) -> Vec<Finding> {
                 .so_what("a migration that marks valid rows invalid would pass: counts and constraints don't see it")
                 .next("add a [[check]] for what must hold on both sides"),
         );
+    }
+    for spec in &plan.participants {
+        if let ParticipantKind::Command { prepare: Some(_), abort: None, .. } = &spec.kind {
+            findings.push(
+                Finding::warning(
+                    "plan/no-abort",
+                    format!("participant {}", spec.name),
+                    "it has a prepare and no abort",
+                )
+                .so_what("a cutover that is undone leaves it prepared")
+                .next("add abort = [\"…\"], which undoes its prepare"),
+            );
+        }
     }
     findings
 }

@@ -19,7 +19,7 @@ use crate::catalog::{Baseline, Structure, Writes, read_tables, writes_since};
 use crate::error::{Context, Failure, Result};
 use crate::failpoint::failpoint;
 use crate::finding::{Finding, blockers};
-use crate::journal::{Identity, Record, Recorder, State, StepStatus, StoreError};
+use crate::journal::{Identity, Record, Recorder, Run, State, StepStatus, StoreError};
 use crate::plan::{self, Plan};
 use crate::postgres::{Access, Db, Lsn};
 use crate::replay::{self, Applier, Tally};
@@ -126,6 +126,11 @@ pub(super) fn step(object: impl std::fmt::Display) -> StepId {
     StepId::new(Phase::Cutover, object)
 }
 
+/// Whether the COMMIT of the fence may have been sent: only blue knows what became of it.
+pub fn has_begun_to_decide(run: &Run) -> bool {
+    *run.status(&step("decide")) != StepStatus::Pending
+}
+
 /// Brings a cutover that was interrupted back to `ready` or on to `decided`, by asking blue.
 pub async fn settle(given: &Given<'_>, recorder: &mut Recorder) -> Result<()> {
     let was = recorder.run().state;
@@ -136,7 +141,7 @@ pub async fn settle(given: &Given<'_>, recorder: &mut Recorder) -> Result<()> {
     }
     let run = recorder.run().id.clone();
     match fence::ask(&given.plan.blue, &run).await {
-        Decided::Unknown(why) => Err(in_doubt(given, &why)),
+        Decided::Unknown(why) => Err(in_doubt(given.plan, &why)),
         answer => {
             if matches!(was, State::InDoubt { .. }) {
                 recorder.record(Record::DoubtCleared).await?;
@@ -425,7 +430,7 @@ async fn green_is_healthy(given: &Given<'_>) -> Result<()> {
 }
 
 pub(super) fn fall_in_doubt(given: &Given<'_>, recorder: &mut Recorder, what: String) -> Failure {
-    let failure = in_doubt(given, &what);
+    let failure = in_doubt(given.plan, &what);
     match recorder.append(Record::FellInDoubt { what }) {
         Ok(()) => failure,
         Err(e) => failure.detail(e.to_string()),
@@ -434,12 +439,11 @@ pub(super) fn fall_in_doubt(given: &Given<'_>, recorder: &mut Recorder, what: St
 
 /// The journal does not say what blue does; the next process learns it by asking blue.
 fn unwritten(given: &Given<'_>, e: &StoreError) -> Failure {
-    in_doubt(given, &format!("{UNWRITTEN}: {e}"))
+    in_doubt(given.plan, &format!("{UNWRITTEN}: {e}"))
 }
 
 /// In doubt: exact instructions, and nothing is tried again by itself.
-fn in_doubt(given: &Given<'_>, what: &str) -> Failure {
-    let plan = given.plan;
+pub fn in_doubt(plan: &Plan, what: &str) -> Failure {
     let instructions = format!(
         "1. Look at blue ({}): SELECT * FROM teal.decision;\n   a row: it was decided, green is the truth; none: it was not, blue is.\n\
          2. Look at what is named above; make it answer 0 (switched) or 1 (not yet).\n\

@@ -141,7 +141,7 @@ pub async fn finish_recorded(plan: &Plan, unfence: bool, recorder: &mut Recorder
             }));
     }
     recorder.fall_silent().await;
-    let left = finish(plan, unfence).await?;
+    let left = finish(plan, unfence, true).await?;
     recorder.append(Record::RunFinished { unfenced: unfence })?;
     Ok(left)
 }
@@ -158,31 +158,46 @@ async fn put_participants_back(plan: &Plan) -> Result<()> {
 }
 
 /// Takes down everything but the fence, and with `unfence` the fence too. The caller holds the lease. Refuses where
-/// nothing was decided, or a participant has not switched.
-pub async fn finish(plan: &Plan, unfence: bool) -> Result<Left> {
-    let blue = plan.blue.connect(Access::ReadWrite).await?;
+/// nothing was decided, or a participant has not switched. `decided`: a journal knows that it was, so that a retired
+/// blue that is gone does not keep green's gate standing.
+pub async fn finish(plan: &Plan, unfence: bool, decided: bool) -> Result<Left> {
     let green = plan.green.connect(Access::ReadWrite).await?;
-    let fenced = cutover::fence_exists(&blue).await?;
-    if cutover::read_decision(&blue).await?.is_none() && !(unfence && fenced) {
-        return Err(Failure::blocked("blue has no decision: nothing has been switched, there is nothing to finish")
+    let blue = match plan.blue.connect(Access::ReadWrite).await {
+        Ok(blue) => Ok(blue),
+        Err(e) if decided && !unfence => Err(e.to_string()),
+        Err(e) => return Err(e.into()),
+    };
+    if let Ok(blue) = &blue {
+        let fenced = cutover::fence_exists(blue).await?;
+        if cutover::read_decision(blue).await?.is_none() && !(unfence && fenced) {
+            return Err(Failure::blocked(
+                "blue has no decision: nothing has been switched, there is nothing to finish",
+            )
             .state("nothing was done")
             .hint("switch with: migrate cutover; or put everything back: migrate abort"));
+        }
     }
     if read_run_row(&green).await?.is_some() {
         refuse_half_switched(plan, &green).await?;
         replay::drop_gate(&green).await?;
         drop_schema(&green).await?;
     }
-    capture::remove(&blue).await?;
-    let left = if unfence {
-        let tables = cutover::drop_fence(&blue).await?;
-        drop_schema(&blue).await?;
-        format!("nothing; it takes writes again ({tables} tables)")
-    } else {
-        blue.run("DROP TABLE IF EXISTS teal.run").await.map_err(|e| e.doing("dropping the run row"))?;
-        "the fence: it refuses writes (take it down with: migrate finish --unfence)".to_owned()
+    let left = match blue {
+        Ok(blue) => finish_blue(&blue, unfence).await?,
+        Err(gone) => format!("not reached, all of it is still there ({gone}); run this again when it is back"),
     };
     Ok(Left { blue: left, green: "nothing; it serves".to_owned() })
+}
+
+async fn finish_blue(blue: &Db, unfence: bool) -> Result<String> {
+    capture::remove(blue).await?;
+    if unfence {
+        let tables = cutover::drop_fence(blue).await?;
+        drop_schema(blue).await?;
+        return Ok(format!("nothing; it takes writes again ({tables} tables)"));
+    }
+    blue.run("DROP TABLE IF EXISTS teal.run").await.map_err(|e| e.doing("dropping the run row"))?;
+    Ok("the fence: it refuses writes (take it down with: migrate finish --unfence)".to_owned())
 }
 
 async fn refuse_half_switched(plan: &Plan, green: &Db) -> Result<()> {

@@ -4,6 +4,7 @@ use tokio_postgres::error::SqlState;
 
 use super::Both;
 use crate::catalog::Table;
+use crate::ddl::bind;
 use crate::error::Result;
 use crate::finding::Finding;
 use crate::plan::Event;
@@ -42,6 +43,7 @@ pub(super) async fn check(both: &Both<'_>) -> Result<Vec<Finding>> {
             Some(table) => {
                 found.extend(key(both.blue, event, table).await?);
                 found.extend(predicate(both.blue, event, table).await?);
+                found.extend(partition_column(both.blue, event, table).await?);
             }
         }
     }
@@ -81,6 +83,23 @@ async fn key(db: &Db, event: &Event, table: &Table) -> Result<Option<Finding>> {
         )
         .so_what("events of one key are replayed in order only where the key names one row")
         .next(format!("CREATE UNIQUE INDEX CONCURRENTLY ON {} ({columns});", table.name))
+    }))
+}
+
+/// A row that moves to another partition keeps its old value on green, where writes other than events don't travel:
+/// statements that look for it by a partition column would not find it, and the event would end as nothing to do.
+async fn partition_column(db: &Db, event: &Event, table: &Table) -> Result<Option<Finding>> {
+    let family = db.rows(include_str!("../postgres/sql/select_family.sql"), &[&table.oid]).await?;
+    let deciding: Vec<String> = family.iter().flat_map(|row| row.get::<_, Vec<String>>("partition_columns")).collect();
+    let statements = event.replay.iter().chain([&event.verify]);
+    // A statement that does not bind is refused where it is prepared.
+    let named: Vec<String> = statements.filter_map(|sql| bind(sql).ok()).flat_map(|bound| bound.params).collect();
+    Ok(deciding.into_iter().find(|column| named.contains(column)).map(|column| {
+        let object = format!("event \"{}\"", event.name);
+        let name = table.name.plain();
+        Finding::warning(ID, object, format!("its statements name :{column}, which decides the partition of {name}"))
+            .so_what("where a row has moved to another partition since the copy, they would not find it on green")
+            .next("identify the row without it, as in WHERE id = :id")
     }))
 }
 

@@ -107,13 +107,12 @@ impl Plan {
         let Participant { name, kind, timeout: _, group } = participant;
         let parts = Parts::default().text("participant").text(name).maybe(group.as_deref());
         match kind {
-            ParticipantKind::Command { prepare, commit, committed, abort, revert } => parts
+            ParticipantKind::Command { prepare, commit, committed, abort } => parts
                 .text("command")
                 .maybe_words(prepare.as_deref())
                 .words(commit)
                 .words(committed)
-                .maybe_words(abort.as_deref())
-                .maybe_words(revert.as_deref()),
+                .maybe_words(abort.as_deref()),
             ParticipantKind::File { path, content } => {
                 parts.text("file").path(path, self.folder()).path(content, self.folder())
             }

@@ -148,8 +148,6 @@ pub enum ParticipantKind {
         committed: Vec<String>,
         /// Undoes prepare, before decide.
         abort: Option<Vec<String>>,
-        /// Undoes commit, for a rollback.
-        revert: Option<Vec<String>>,
     },
     /// A file, atomically replaced.
     File {

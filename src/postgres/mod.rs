@@ -4,6 +4,7 @@ mod connect;
 mod error;
 mod ident;
 mod lsn;
+mod patient;
 mod text;
 
 pub use connect::{Access, Db, Target};

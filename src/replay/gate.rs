@@ -4,10 +4,6 @@
 //! Statement triggers that always fire stand on every table and leaf. They ask one row, `teal.gate`: opening is one
 //! UPDATE, without a lock on any of the application's tables; the triggers themselves are dropped at leisure.
 
-use std::time::Duration;
-
-use backon::{ExponentialBuilder, Retryable};
-
 use crate::error::{Context, Failure, Result};
 use crate::postgres::{Access, Db, Error, Ident, Name, Target, literal};
 
@@ -74,19 +70,8 @@ pub async fn open_green(green: &Db) -> Result<()> {
 pub async fn drop_gate(green: &Db) -> Result<()> {
     for row in green.rows(include_str!("../postgres/sql/select_gates.sql"), &[]).await? {
         let table = Name::new(row.get::<_, String>("schema"), row.get::<_, String>("name"));
-        let script = format!(
-            "BEGIN; SET LOCAL lock_timeout = '500ms'; DROP TRIGGER IF EXISTS {} ON {table}; COMMIT",
-            Ident::new(TRIGGER)
-        );
-        let attempt = || async {
-            let done = green.run(&script).await;
-            if done.is_err() {
-                let _ = green.run("ROLLBACK").await;
-            }
-            done
-        };
-        let wait = ExponentialBuilder::new().with_max_delay(Duration::from_secs(3)).with_max_times(20).with_jitter();
-        attempt.retry(wait).when(Error::is_lock).await.map_err(|e| {
+        let drop = format!("DROP TRIGGER IF EXISTS {} ON {table}", Ident::new(TRIGGER));
+        green.run_patiently(&drop).await.map_err(|e| {
             Failure::from(e.doing(format!("dropping the gate of {}", table.plain()))).hint("try again: migrate finish")
         })?;
     }

@@ -49,7 +49,7 @@ pub enum AnyParticipant {
 pub fn open_participant(spec: &plan::Participant, plan_folder: &Path, keep: &Path) -> AnyParticipant {
     let timeout: Duration = spec.timeout;
     match &spec.kind {
-        ParticipantKind::Command { prepare, commit, committed, abort, revert: _ } => AnyParticipant::Command(Command {
+        ParticipantKind::Command { prepare, commit, committed, abort } => AnyParticipant::Command(Command {
             folder: plan_folder.to_owned(),
             timeout,
             prepare: prepare.clone(),

@@ -8,7 +8,7 @@ use super::super::{Participant, ParticipantKind};
 use super::{one_of, twice};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
-const COMMAND_KEYS: [&str; 5] = ["prepare", "commit", "committed", "abort", "revert"];
+const COMMAND_KEYS: [&str; 4] = ["prepare", "commit", "committed", "abort"];
 const FILE_KEYS: [&str; 2] = ["path", "content"];
 
 /// A participant's name and group with their spans, and the participant if all of it is right.
@@ -64,8 +64,8 @@ fn command(section: &mut Section<'_>) -> Option<ParticipantKind> {
     for key in ["commit", "committed"] {
         section.required(key);
     }
-    let [prepare, commit, committed, abort, revert] = COMMAND_KEYS.map(|key| section.argv(key));
-    Some(ParticipantKind::Command { prepare, commit: commit?, committed: committed?, abort, revert })
+    let [prepare, commit, committed, abort] = COMMAND_KEYS.map(|key| section.argv(key));
+    Some(ParticipantKind::Command { prepare, commit: commit?, committed: committed?, abort })
 }
 
 fn file(section: &mut Section<'_>) -> Option<ParticipantKind> {
