@@ -25,8 +25,19 @@ pub struct Program<'a> {
     pub env: &'a BTreeMap<String, String>,
     /// How long it may take; `None`: as long as the caller waits.
     pub timeout: Option<Duration>,
-    /// The most of its stdout that is kept, in bytes; what is beyond is read and dropped.
+    /// The most of its stdout that is kept, in bytes.
     pub keep: usize,
+    /// What becomes of a program that prints more.
+    pub beyond: Beyond,
+}
+
+/// What becomes of a program that prints more than is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beyond {
+    /// It goes on; the rest is read and dropped.
+    Drop,
+    /// Nobody reads on: its next write fails.
+    Close,
 }
 
 /// How a program ended.
@@ -103,7 +114,7 @@ impl Program<'_> {
 
     async fn read(&self, child: &mut Child) -> Result<Ended> {
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let ((stdout, cut), stderr) = tokio::try_join!(read_head(stdout, self.keep), read_tail(stderr))?;
+        let ((stdout, cut), stderr) = tokio::try_join!(read_head(stdout, self.keep, self.beyond), read_tail(stderr))?;
         let how = child.wait().await?.code().map_or(How::Signal, How::Code);
         Ok(Ended { how, stdout, cut, stderr })
     }
@@ -123,12 +134,15 @@ impl Ended {
     }
 }
 
-async fn read_head(from: Option<impl AsyncRead + Unpin>, keep: usize) -> Result<(Vec<u8>, bool)> {
+async fn read_head(from: Option<impl AsyncRead + Unpin>, keep: usize, beyond: Beyond) -> Result<(Vec<u8>, bool)> {
     let mut head = Vec::new();
     let Some(mut from) = from else { return Ok((head, false)) };
     (&mut from).take(keep as u64).read_to_end(&mut head).await?;
-    let beyond = tokio::io::copy(&mut from, &mut tokio::io::sink()).await?;
-    Ok((head, beyond > 0))
+    let more = match beyond {
+        Beyond::Drop => tokio::io::copy(&mut from, &mut tokio::io::sink()).await?,
+        Beyond::Close => tokio::io::copy(&mut from.take(1), &mut tokio::io::sink()).await?,
+    };
+    Ok((head, more > 0))
 }
 
 async fn read_tail(from: Option<impl AsyncRead + Unpin>) -> Result<String> {
@@ -161,7 +175,10 @@ mod tests {
     async fn run(script: &str, timeout: Option<Duration>, keep: usize) -> Ended {
         let argv = ["sh", "-c", script].map(str::to_owned);
         let env = BTreeMap::from([("SECRET".to_owned(), "s3cret".to_owned())]);
-        Program { argv: &argv, folder: Path::new("/"), env: &env, timeout, keep }.run().await.unwrap()
+        Program { argv: &argv, folder: Path::new("/"), env: &env, timeout, keep, beyond: Beyond::Drop }
+            .run()
+            .await
+            .unwrap()
     }
 
     #[tokio::test]

@@ -202,9 +202,8 @@ async fn abort_puts_back_a_run_that_is_ready_also_from_elsewhere() {
     // Here, the journal still tells of a run that is ready.
     assert_eq!(*stage.journal().last().unwrap(), "became_ready");
     for args in [["cutover", "--yes"], ["apply", "--yes"]] {
-        let refused =
-            stage.run(&args).expect(3).says("was put back from another machine").says("State: nothing was done");
-        assert!(refused.stderr.contains("Hint: take down what is left: migrate abort"), "{}", refused.stderr);
+        let refused = stage.run(&args).expect(3).says("was put back from elsewhere").says("State: nothing was done");
+        assert!(refused.stderr.contains("Hint: note that here: migrate abort"), "{}", refused.stderr);
     }
     assert_eq!(stage.run(&["status", "--format", "json"]).expect(0).json()["state"], "aborted");
     assert_eq!(*stage.journal().last().unwrap(), "became_ready", "refused before anything is written");

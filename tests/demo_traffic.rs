@@ -228,7 +228,9 @@ async fn clients_refused_by_a_fence_follow_their_configuration_to_green() {
     let audit = ledger.audit(&green).await.unwrap();
     let longest = ledger.pauses().map(|pause| pause.lasted).max().unwrap();
     assert_eq!(u128::from(audit.longest_pause_ms), longest.as_millis());
-    assert_eq!(audit.errors.keys().collect::<Vec<_>>(), ["25006"]);
+    // The test's own locks may meet the clients' in another order: a deadlock is tried again like a refusal.
+    assert!(audit.errors.contains_key("25006"), "{:?}", audit.errors);
+    assert!(audit.errors.keys().all(|code| code == "25006" || code == "40P01"), "{:?}", audit.errors);
     assert_eq!((audit.in_doubt, audit.given_up, audit.green_writes_lost), (0, 0, 0));
     assert!(audit.writes_on_green > 0);
     assert!(audit.revocations_lost.iter().all(|lost| lost.side == Side::Blue), "what green ended stays ended");

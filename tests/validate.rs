@@ -292,7 +292,7 @@ async fn a_program_answers_in_lines_that_compare_with_a_query() {
 
     script(folder.path(), "sample", "echo half an answer; echo 'no route to service' >&2; exit 3");
     let failed = run(&check, &[&green], folder.path()).await.unwrap_err();
-    assert_eq!(failed.what, "check a check on blue: ./sample: exit status: 3");
+    assert_eq!(failed.what, "check a check on blue: ./sample ended with code 3");
     assert_eq!(failed.detail.as_deref(), Some("no route to service"));
 }
 

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{Context, Failure, Result};
 use crate::postgres::{Access, Db, Target};
-use crate::program::Program;
+use crate::program::{Beyond, Program};
 
 /// The most of the migrator's output that is kept in the run's folder, in bytes.
 const OUTPUT: usize = 1 << 20;
@@ -47,7 +47,7 @@ pub async fn run_command(
     let db = green.connect(Access::ReadOnly).await?;
     let before = counters(&db).await?;
     let begun = Instant::now();
-    let program = Program { argv, folder, env, timeout: None, keep: OUTPUT };
+    let program = Program { argv, folder, env, timeout: None, keep: OUTPUT, beyond: Beyond::Drop };
     let ended = tokio::select! {
         ended = program.run() => ended?,
         () = stop.cancelled() => return Err(Failure::failed(format!("{}: interrupted", program.name()))),

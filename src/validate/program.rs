@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::error::{Failure, Result};
-use crate::program::Program;
+use crate::program::{Beyond, Program};
 
 /// How long a program may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -31,11 +31,11 @@ impl Output {
 /// Runs `argv` in `folder`. Fails where it ends with anything but exit code 0, takes over 60 s or prints over 64 MB.
 pub async fn run(argv: &[String], folder: &Path) -> Result<Output> {
     let env = BTreeMap::new();
-    let program = Program { argv, folder, env: &env, timeout: Some(TIMEOUT), keep: MAX_OUTPUT };
-    let ended = program.run().await?.success(program.name())?;
+    let program = Program { argv, folder, env: &env, timeout: Some(TIMEOUT), keep: MAX_OUTPUT, beyond: Beyond::Close };
+    let ended = program.run().await?;
     if ended.cut {
         return Err(Failure::failed(format!("{}: printed more than {} MB", program.name(), MAX_OUTPUT >> 20))
             .hint("print a digest or a sample, or ask the database with a query"));
     }
-    Ok(Output(ended.stdout))
+    Ok(Output(ended.success(program.name())?.stdout))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Participant, Switch};
 use crate::error::Failure;
-use crate::program::{Ended, How, Program};
+use crate::program::{Beyond, Ended, How, Program};
 
 /// The programs. Whatever they answer, only `committed` decides whether the switch has happened: a commit that fails or
 /// hangs may have switched all the same.
@@ -29,7 +29,9 @@ pub struct Command {
 impl Command {
     async fn run(&self, argv: &[String]) -> Result<Ended, Failure> {
         let env = BTreeMap::new();
-        Program { argv, folder: &self.folder, env: &env, timeout: Some(self.timeout), keep: 0 }.run().await
+        Program { argv, folder: &self.folder, env: &env, timeout: Some(self.timeout), keep: 0, beyond: Beyond::Drop }
+            .run()
+            .await
     }
 
     async fn succeed(&self, what: &str, argv: Option<&Vec<String>>) -> Result<(), Failure> {
