@@ -53,7 +53,8 @@ pub fn steps(plan: &Plan, seen: &Seen<'_>) -> Vec<Step> {
         MigrationSource::Folder(_) => {
             for migration in pending(seen) {
                 let action = Action::MigrateFile { file: migration.file.clone() };
-                let title = format!("{} statements", migration.sql.statements.len());
+                let statements = migration.sql.statements.len();
+                let title = if statements == 1 { "1 statement".to_owned() } else { format!("{statements} statements") };
                 let id = StepId::new(Phase::Migrate, &migration.file);
                 let digest = migration_digest(plan, migration);
                 steps.push(Step { id, phase: Phase::Migrate, title, action, digest });

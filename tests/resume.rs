@@ -187,7 +187,12 @@ async fn a_plan_edited_on_the_way_is_taken_where_nothing_of_it_is_done() {
     let plan = stage.read("plan.toml");
     let late = "\n[[check]]\nname = \"late\"\nsql = \"SELECT count(*) FROM account\"\nexpect = \"equal\"\n";
     stage.write("plan.toml", &format!("{plan}{late}"));
-    stage.run(&["apply", "--yes"]).expect(3).says("check late").says("blue was not asked this when the copy was made");
+    stage
+        .run(&["apply", "--yes"])
+        .expect(3)
+        .says("check late")
+        .says("blue was not asked this when the copy was made")
+        .says("make the copy again");
     stage.write("plan.toml", &plan);
     stage.ready();
     // A check of green alone.
@@ -195,8 +200,13 @@ async fn a_plan_edited_on_the_way_is_taken_where_nothing_of_it_is_done() {
     stage.run(&["apply", "--yes"]).expect(3).says("check owners named").says("check/failed");
     stage.edit("plan.toml", "name IS NULL OR name = 'a3'", "name = ''");
     stage.ready();
+    // Green's side of a check of both: what blue answered in the snapshot still holds.
+    stage.edit("plan.toml", "WHERE state = 'live'", "WHERE state = 'livid'");
+    stage.run(&["apply", "--yes"]).expect(3).says("check live tokens kept").says("check/failed");
+    stage.edit("plan.toml", "WHERE state = 'livid'", "WHERE state IN ('live')");
+    stage.ready();
     assert_eq!(times(&stage, "step_done snapshot/copy"), 1, "none of this cost the copy: {:?}", stage.journal());
-    assert_eq!(times(&stage, "became_ready"), 3);
+    assert_eq!(times(&stage, "became_ready"), 4);
     stage.run(&["cutover", "--yes"]).expect(0);
 }
 

@@ -10,7 +10,7 @@ use crate::engine::run_folder;
 use crate::error::{Context, Failure, Result};
 use crate::finding::blockers;
 use crate::journal::{State, Store};
-use crate::report::plan_text;
+use crate::report::{plan_text, text};
 
 #[derive(Debug, Args)]
 pub struct PlanArgs {
@@ -34,9 +34,9 @@ pub async fn run(args: PlanArgs, out: &Output) -> Result<()> {
     }
     out.result(&doc, || plan_text(&doc));
     if blocked > 0 {
-        return Err(Failure::blocked(format!("{blocked} blockers"))
+        return Err(Failure::blocked(text::count(blocked, "blocker"))
             .state("nothing was done")
-            .hint("clear them as said above, then run this again"));
+            .hint(format!("clear them as said above, then: migrate plan {}", inputs.plan.path.display())));
     }
     Ok(())
 }

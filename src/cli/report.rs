@@ -24,7 +24,7 @@ pub fn run(args: &ReportArgs, out: &Output) -> Result<()> {
     let folder = run_folder(&plan);
     let Some((run, entries)) = Store::read(&folder)? else {
         return Err(Failure::blocked(format!("plan {} has no journal here: {}", plan.name, folder.display()))
-            .hint("bring it here from where `migrate status` says it lies"));
+            .hint(format!("bring it here from where this says it lies: migrate status {}", plan.path.display())));
     };
     let report = run_report(&run, &entries)?;
     match &args.output {
@@ -37,7 +37,8 @@ pub fn run(args: &ReportArgs, out: &Output) -> Result<()> {
         }
     }
     if report.verdict == "failed" {
-        return Err(Failure::blocked("the verdict is: failed").hint("see what failed above"));
+        return Err(Failure::blocked("the verdict is: failed")
+            .hint(format!("see what failed above, and what comes next: migrate status {}", plan.path.display())));
     }
     Ok(())
 }

@@ -93,6 +93,8 @@ async fn look(plan: &Plan) -> Result<StatusDoc> {
         }
         (None, Some(journal)) => journal.state.word().to_owned(),
         (None, None) if decided => "finished".to_owned(),
+        // A blue that can't be asked may well have a run.
+        (None, None) if blue.is_none() => "unknown".to_owned(),
         (None, None) => "new".to_owned(),
     };
     let trouble = journal.as_ref().and_then(trouble);
@@ -143,6 +145,7 @@ fn next(plan: &Plan, state: &str, running: bool) -> String {
     let path = plan.path.display();
     match state {
         _ if running => format!("migrate status {path} --watch"),
+        "unknown" => format!("migrate status {path}, once blue answers"),
         "new" | "aborted" => format!("migrate plan {path}"),
         "applying" => format!("migrate apply {path}"),
         "ready" | "switching" | "in doubt" => format!("migrate cutover {path}"),

@@ -173,9 +173,13 @@ fn report_gates(findings: &[Finding], notices: &Notices) -> Result<()> {
     }
     match blockers(findings).count() {
         0 => Ok(()),
-        count => Err(Failure::blocked(format!("{count} gates are closed"))
-            .state("blue serves; nothing was done")
-            .hint("open them as said above, then: migrate cutover")),
+        count => Err(Failure::blocked(if count == 1 {
+            "a gate is closed".to_owned()
+        } else {
+            format!("{count} gates are closed")
+        })
+        .state("blue serves; nothing was done")
+        .hint("open them as said above, then: migrate cutover")),
     }
 }
 

@@ -62,9 +62,10 @@ pub async fn begin(order: Begin<'_>) -> Result<Recorder> {
             refuse_unknown_run(order.plan).await?;
             return Err(Failure::blocked(format!("plan {} has no run here: {}", order.plan.name, folder.display()))
                 .state("nothing was done")
-                .hint(
-                    "begin with: migrate apply; or bring the journal here from where `migrate status` says it lies",
-                ));
+                .hint(format!(
+                    "begin with: migrate apply {}; or bring the journal here from where `migrate status` says it lies",
+                    order.plan.path.display()
+                )));
         };
         let begun = Record::RunBegun {
             format: FORMAT.to_owned(),

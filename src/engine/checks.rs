@@ -21,15 +21,17 @@ pub fn answers_folder(run_folder: &Path, moment: &str) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Asks blue's side of every check inside the copy's snapshot; by the check's digest, so that an answer is never taken
-/// for that of an edited check.
+/// Asks blue's side of every check inside the copy's snapshot; by the digest of what blue is asked, so that an answer is
+/// never taken for that of another question, and an edit of green's side needs no new copy.
 pub async fn ask_blue(plan: &Plan, blue: &Db, run_folder: &Path) -> Result<BTreeMap<String, Answer>> {
     let dir = answers_folder(run_folder, "copy")?;
     let sessions = BTreeMap::from([("blue".to_owned(), blue)]);
     let mut answers = BTreeMap::new();
     for check in plan.checks.iter().filter(|check| !check.is_live()) {
-        if sides_of(check).iter().any(|(side, _)| side == "blue") {
-            answers.insert(check.digest(), ask(check, "blue", &sessions, plan.folder(), &dir).await?);
+        if let Some(question) = check.blue_digest()
+            && sides_of(check).iter().any(|(side, _)| side == "blue")
+        {
+            answers.insert(question, ask(check, "blue", &sessions, plan.folder(), &dir).await?);
         }
     }
     Ok(answers)
@@ -65,9 +67,10 @@ async fn one_with_copy(
     let mut answers = BTreeMap::new();
     for (side, _) in sides_of(check) {
         let answer = if side == "blue" {
-            let answer = kept.get(&check.digest()).ok_or_else(|| {
-                Failure::blocked("blue was not asked this when the copy was made")
-                    .hint("put the check back as it was, or make the copy again: migrate apply --redo snapshot/copy")
+            let answer = check.blue_digest().and_then(|question| kept.get(&question)).ok_or_else(|| {
+                Failure::blocked("blue was not asked this when the copy was made").detail(
+                    "put what blue is asked back as it was, or make the copy again: migrate apply --redo snapshot/copy",
+                )
             })?;
             // The run's folder may lie elsewhere by now.
             let name = answer.path.file_name().unwrap_or_default();

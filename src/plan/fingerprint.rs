@@ -165,6 +165,18 @@ impl Check {
         }
         .digest()
     }
+
+    /// What blue is asked by SQL, if it is: an edit of another side or of `expect` leaves blue's answer as good as it was.
+    pub fn blue_digest(&self) -> Option<String> {
+        let sql = match &self.sides {
+            Sides::Both(sql) => sql,
+            Sides::Each(sides) => match sides.get("blue")? {
+                Source::Sql(sql) => sql,
+                Source::Program(_) => return None,
+            },
+        };
+        Some(Parts::default().text("blue").text(sql).digest())
+    }
 }
 
 #[cfg(test)]
