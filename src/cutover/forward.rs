@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use backon::{ExponentialBuilder, Retryable};
 use futures_util::future::join_all;
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ use crate::journal::{Record, Recorder, State};
 use crate::plan;
 use crate::postgres::Access;
 use crate::replay;
-use crate::step::StepId;
+use crate::step::{Notices, StepId};
 
 /// Commits of one participant that says "not yet" afterwards, before the coordinator gives up for now.
 const COMMIT_ATTEMPTS: u32 = 3;
@@ -34,8 +35,7 @@ async fn forward_steps(given: &Given<'_>, recorder: &mut Recorder) -> Result<()>
     let open = step("open");
     if !recorder.run().is_done(&open) {
         let since = recorder.begin(&open, "open green for writes").await?;
-        let green = given.plan.green.connect(Access::ReadWrite).await?;
-        replay::open_green(&green).await?;
+        open_green(given, &recorder.notices(&open)).await?;
         failpoint("green.opened");
         recorder.finish(&open, since, Value::Null, "green takes writes").await?;
     }
@@ -51,6 +51,20 @@ async fn forward_steps(given: &Given<'_>, recorder: &mut Recorder) -> Result<()>
         }
     }
     recorder.record(Record::Switched).await
+}
+
+/// Until green is open nobody can write anywhere: a green that is gone for a moment is waited for, about a minute.
+async fn open_green(given: &Given<'_>, notices: &Notices) -> Result<()> {
+    let attempt = || async {
+        let green = given.plan.green.connect(Access::ReadWrite).await?;
+        replay::open_green(&green).await
+    };
+    let wait = ExponentialBuilder::new()
+        .with_min_delay(Duration::from_millis(100))
+        .with_max_delay(Duration::from_secs(3))
+        .with_max_times(25)
+        .with_jitter();
+    attempt.retry(wait).notify(|e, _| notices.waiting(format!("green to open: {e}"))).await
 }
 
 fn commit_step(spec: &plan::Participant) -> StepId {

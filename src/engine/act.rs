@@ -22,7 +22,7 @@ use crate::postgres::{Access, Db};
 use crate::replay::{self, Applier};
 use crate::snapshot;
 use crate::step::{Action, Notices, Phase, Step, StepId, Unit};
-use crate::units::{show_bytes, show_millis};
+use crate::units::{count, show_bytes, show_millis};
 use crate::validate;
 
 /// CREATE TRIGGER must outlast `deadlock_timeout` (1 s by default) to displace an autovacuum (mechanics.md).
@@ -220,7 +220,10 @@ impl<'a> Act<'a> {
         refuse(&findings, notices, "the copy is not what blue was")?;
         let rows = digests.iter().map(|digest| digest.rows).sum();
         let proof = ProofResult { tables: digests.len(), rows };
-        done(kept(&proof)?, &format!("{} tables, {rows} rows equal, row by row", proof.tables))
+        done(
+            kept(&proof)?,
+            &format!("{}, {} equal, row by row", count(proof.tables as u64, "table"), count(rows, "row")),
+        )
     }
 
     async fn migrate_file(&self, step: &Step, file: &str, recorder: &Recorder, notices: &Notices) -> Done {
@@ -238,7 +241,7 @@ impl<'a> Act<'a> {
         let order = migrate::Order { migration, plan, step: &step.id, digest: &step.digest };
         let facts = migrate::run_file(&self.plan.green, &order, notices, recorder.stop()).await?;
         let rows = facts.inserted + facts.updated + facts.deleted;
-        done(kept(&facts)?, &format!("{rows} rows written, {} WAL", show_bytes(facts.wal_bytes)))
+        done(kept(&facts)?, &format!("{} written, {} WAL", count(rows, "row"), show_bytes(facts.wal_bytes)))
     }
 
     async fn migrate_command(&self, recorder: &Recorder) -> Done {

@@ -20,7 +20,7 @@ use crate::postgres::{Access, Name};
 use crate::replay;
 use crate::snapshot::{self, CopyPoint, PostData};
 use crate::step::{Notices, Phase, StepId};
-use crate::units::show_bytes;
+use crate::units::{count, show_bytes};
 use crate::validate::{self, Answer, TableDigest};
 
 /// The schema's archive in the run's folder: later steps read the post-data section from it.
@@ -73,7 +73,13 @@ impl Act<'_> {
 
         let rows: u64 = copied.iter().map(|table| table.rows).sum();
         let bytes: u64 = copied.iter().map(|table| table.bytes).sum();
-        let outcome = format!("{} tables, {rows} rows, {} at {}", copied.len(), show_bytes(bytes), point.lsn);
+        let outcome = format!(
+            "{}, {}, {} at {}",
+            count(copied.len() as u64, "table"),
+            count(rows, "row"),
+            show_bytes(bytes),
+            point.lsn
+        );
         let result = CopyResult { point, tables: copied, digests, structure, writes, reversed, answers };
         Ok((kept(&result)?, outcome))
     }

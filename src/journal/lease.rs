@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use super::record::RunId;
 use super::run_row::{LOCK_KEY, RunRow, foreign_run, read_run_row};
 use super::state::{Run, State};
-use crate::error::{Context, Failure, Result};
+use crate::error::{Context, Failure, Kind, Result};
 use crate::failpoint::failpoint;
 use crate::postgres::{Access, Db, Target};
 
@@ -105,7 +105,7 @@ impl Lease {
         let state = run.state;
         match lock(blue).await {
             Ok(blue) => self.blue = Some(blue),
-            Err(e) if state.is_decided() && e.kind == crate::error::Kind::Failed => {
+            Err(e) if state.is_decided() && e.kind == Kind::Failed => {
                 tracing::warn!("{e}; blue is retired, going on without it");
             }
             Err(e) => return Err(e),
@@ -134,8 +134,8 @@ impl Lease {
         Ok(Self { blue: Some(lock(blue).await?), green: Some(lock(green).await?), token })
     }
 
-    /// Writes the heartbeat; says whether an abort is wanted. Fails when the lease is lost: its session is gone, or
-    /// another process took over.
+    /// Writes the heartbeat; says whether an abort is wanted. Fails when the lease is lost: with [`Kind::Failed`] when its
+    /// session is gone or silent, with [`Kind::Blocked`] when another process took over.
     pub async fn beat(&self, beat: &Beat) -> Result<bool> {
         let truth = if beat.state.is_decided() { self.green.as_ref() } else { self.blue.as_ref() };
         let Some(truth) = truth else { return Err(Failure::failed("lost the lease")) };
@@ -250,7 +250,7 @@ async fn write_beat(db: &Db, token: i64, beat: &Beat) -> Result<String> {
         .await
         .map_err(|e| Failure::from(e).context("lost the lease"))?;
     row.map(|row| row.get(0)).ok_or_else(|| {
-        Failure::failed(format!("{}: lost the lease: another process took the run over", db.name))
+        Failure::blocked(format!("{}: lost the lease: another process took the run over", db.name))
             .hint("migrate status")
     })
 }

@@ -6,6 +6,7 @@ use console::Style;
 
 use crate::error::Failure;
 use crate::finding::{Finding, Severity};
+pub use crate::units::{count, thousands};
 
 /// The width that text is laid out for where there is no terminal to ask.
 const WIDTH: u16 = 80;
@@ -110,29 +111,9 @@ pub fn failure(failure: &Failure) -> String {
     text
 }
 
-/// `1 check`, `2 checks`.
-pub fn count(n: impl TryInto<u64>, noun: &str) -> String {
-    let n: u64 = n.try_into().unwrap_or(u64::MAX);
-    if n == 1 { format!("1 {noun}") } else { format!("{} {noun}s", thousands(n)) }
-}
-
-/// `1,234,567`.
-pub fn thousands(n: u64) -> String {
-    let digits = n.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
-    groups.join(",")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_read_as_people_write_them() {
-        assert_eq!([0, 999, 1000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!((count(1_u64, "check"), count(2000_u64, "row")), ("1 check".to_owned(), "2,000 rows".to_owned()));
-    }
 
     #[test]
     fn a_text_hangs_from_its_lead_and_below_one_that_is_too_long() {

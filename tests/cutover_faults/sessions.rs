@@ -76,6 +76,26 @@ async fn a_blue_lost_since_the_decision_keeps_nobody_from_switching() {
     assert_retired(&stage).await;
 }
 
+#[tokio::test]
+async fn a_green_that_is_gone_right_after_the_decision_is_waited_for() {
+    let more = participant("one", "") + "[cutover]\ndeadline = \"20s\"\n";
+    let stage = stage(SCHEMA, &more).await;
+    stage.ready();
+    let (cutover, hold) = stand_in_drain(&stage, "t1").await;
+    let admin = admin(&stage.pair).await;
+    admin.run("ALTER DATABASE green ALLOW_CONNECTIONS false").await.unwrap();
+    hold.run("ROLLBACK").await.unwrap();
+    cutover.says("waits for green to open").await;
+    // The heartbeat's session goes as well: since the decision that stops nobody. Only the proof, whose witness of green
+    // under the fence is gone with it, has to be asked again.
+    terminate(&admin, "datname = 'green' AND application_name LIKE 'teal%'").await;
+    admin.run("ALTER DATABASE green ALLOW_CONNECTIONS true").await.unwrap();
+    cutover.end().await.expect(1).says("the proof after the decision").says("green serves; the decision stands");
+    assert_eq!(take_log(&stage), ["one prepare", "one commit"]);
+    stage.run(&["cutover", "--yes"]).expect(0);
+    assert_retired(&stage).await;
+}
+
 /// The upgrade with a place to hold each phase at: an advisory lock on green.
 async fn with_holds() -> Stage {
     let held = "
