@@ -1,6 +1,7 @@
 //! Running a program of the plan: an argv list, never a shell; in a process group of its own, with an end to it.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -68,6 +69,18 @@ impl Program<'_> {
     /// The program's name, for messages: never its arguments, which may hold secrets.
     pub fn name(&self) -> &str {
         self.argv.first().map(String::as_str).unwrap_or_default()
+    }
+
+    /// Whether there is such a program: a file that may be executed, by its path or on PATH.
+    pub fn is_there(&self) -> bool {
+        let executable = |path: &Path| {
+            std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+        };
+        if self.name().contains('/') {
+            return executable(&self.folder.join(self.name()));
+        }
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).any(|folder| executable(&folder.join(self.name())))
     }
 
     /// Runs it to its end. It and all that it started (its process group) are killed when it takes too long, or when the

@@ -134,6 +134,10 @@ const EXPLANATIONS: &[Explanation] = &[
     of("guard/version", "A server or pg_dump is too old, or green is older than blue."),
     of("migration/not-transactional", "A statement that can't run inside a transaction; each file runs in one."),
     of("migration/own-transaction", "A file that begins or ends transactions itself; each file runs in one of ours."),
+    of(
+        "plan/program-missing",
+        "A program of a participant is not on this machine; a cutover from here would be undone at its prepare.",
+    ),
     of("plan/no-abort", "A participant prepares something that nothing undoes when the cutover is undone."),
     of("plan/no-checks", "Without checks nothing tells whether the migrations moved the data rightly."),
     of("plan/no-events", "Without events nothing that blue writes after the copy reaches green."),

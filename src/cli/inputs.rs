@@ -1,6 +1,6 @@
 //! What a command works from: the plan file, the migrations, and what is seen of both databases.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use tokio_util::sync::CancellationToken;
@@ -10,8 +10,9 @@ use crate::catalog::{Structure, Table, read_structure, read_tables};
 use crate::ddl::{self, Migration};
 use crate::error::{Failure, Result};
 use crate::finding::Finding;
-use crate::plan::{MigrationSource, ParticipantKind, Plan, read_plan};
+use crate::plan::{MigrationSource, Participant, ParticipantKind, Plan, read_plan};
 use crate::planner::{Seen, pending, steps};
+use crate::program::{Beyond, Program};
 use crate::report::{PlanDoc, Subject, plan_doc};
 use crate::{guard, migrate};
 
@@ -124,7 +125,26 @@ fn unproved(plan: &Plan) -> Vec<Finding> {
             );
         }
     }
+    findings.extend(plan.participants.iter().flat_map(|spec| missing_programs(plan, spec)));
     findings
+}
+
+/// Programs of a participant that this machine has not: what its prepare brings may come yet.
+fn missing_programs(plan: &Plan, spec: &Participant) -> Vec<Finding> {
+    let ParticipantKind::Command { prepare, commit, committed, abort } = &spec.kind else { return Vec::new() };
+    let env = BTreeMap::new();
+    let there = |argv: &[String]| {
+        Program { argv, folder: plan.folder(), env: &env, timeout: None, keep: 0, beyond: Beyond::Drop }.is_there()
+    };
+    let programs = [prepare.as_ref(), Some(commit), Some(committed), abort.as_ref()];
+    let missing = programs.into_iter().flatten().filter(|argv| !there(argv));
+    let finding = |argv: &Vec<String>| {
+        let name = argv.first().map(String::as_str).unwrap_or_default();
+        Finding::warning("plan/program-missing", format!("participant {}", spec.name), format!("{name} is not there"))
+            .so_what("a cutover from this machine would be undone, unless its prepare brings it")
+            .next("a name with a / is relative to the plan's folder, any other is looked up on PATH")
+    };
+    missing.map(finding).collect()
 }
 
 /// Blue's structure, for the drift of a saved plan.

@@ -121,7 +121,12 @@ fn trouble(run: &Run) -> Option<String> {
         StepStatus::Failed { error } => Some(error.clone()),
         _ => None,
     });
-    failed.or_else(|| run.trouble.clone())
+    let not_switched = (run.state == State::Decided).then(|| {
+        let open = run.cutover_steps().filter(|(_, status)| !matches!(status, StepStatus::Done { .. }));
+        let open: Vec<String> = open.map(|(id, _)| id.to_string()).collect();
+        format!("decided, blue refuses writes; only forward, not done yet: {}", open.join(", "))
+    });
+    failed.or(not_switched).or_else(|| run.trouble.clone())
 }
 
 async fn side(target: &Target, unreachable: &mut Vec<String>) -> Option<Db> {

@@ -412,9 +412,16 @@ async fn prepare_all(given: &Given<'_>, recorder: &mut Recorder) -> Result<()> {
         // A program that is dropped is killed; its abort is run as after one that failed.
         unless_stopped(recorder, participant.prepare()).await.with_context(|| format!("participant {}", spec.name))?;
         failpoint("participant.prepared");
-        if let Switch::Switched | Switch::Unknown(_) = participant.committed().await {
-            let what = format!("participant {}: after its prepare it says that it has switched", spec.name);
-            return Err(Failure::failed(what));
+        match participant.committed().await {
+            Switch::NotYet => {}
+            Switch::Switched => {
+                let what = format!("participant {}: after its prepare it says that it has switched", spec.name);
+                return Err(Failure::failed(what));
+            }
+            Switch::Unknown(why) => {
+                let what = format!("participant {}: after its prepare it can't say whether it has switched", spec.name);
+                return Err(Failure::failed(format!("{what}: {why}")));
+            }
         }
         recorder.finish(&id, since, Value::Null, "prepared").await?;
     }

@@ -154,7 +154,7 @@ fn participant_gate(name: &str, switch: &Switch) -> Option<Finding> {
                 format!("it can't say whether it has switched: {why}"),
             )
             .so_what("after the commit nobody could tell whether it worked")
-            .next("mend `committed` in the plan: exit code 0 means switched, 1 not yet"),
+            .next("make it answer: `committed` ends with code 0 for switched, 1 for not yet; a file and its content can be read"),
         ),
     }
 }

@@ -4,7 +4,7 @@ use tokio_postgres::error::SqlState;
 
 use super::Both;
 use crate::catalog::Table;
-use crate::ddl::bind;
+use crate::ddl::{SplitError, bind};
 use crate::error::Result;
 use crate::finding::Finding;
 use crate::plan::Event;
@@ -43,6 +43,7 @@ pub(super) async fn check(both: &Both<'_>) -> Result<Vec<Finding>> {
             Some(table) => {
                 found.extend(key(both.blue, event, table).await?);
                 found.extend(predicate(both.blue, event, table).await?);
+                found.extend(unknown_column(event, table));
                 found.extend(partition_column(both.blue, event, table).await?);
             }
         }
@@ -86,14 +87,33 @@ async fn key(db: &Db, event: &Event, table: &Table) -> Result<Option<Finding>> {
     }))
 }
 
+/// The columns that the event's statements name. A statement that does not bind says so itself, with its place.
+fn named_columns(event: &Event) -> Result<Vec<String>, SplitError> {
+    let mut named = Vec::new();
+    for sql in event.replay.iter().chain([&event.verify]) {
+        named.extend(bind(sql)?.params);
+    }
+    Ok(named)
+}
+
+fn unknown_column(event: &Event, table: &Table) -> Option<Finding> {
+    let so_what = "no event could be replayed or verified";
+    let named = match named_columns(event) {
+        Ok(named) => named,
+        Err(e) => return Some(blocker(event, format!("its replay or verify does not read: {e}")).so_what(so_what)),
+    };
+    let columns: Vec<&str> = table.columns.iter().map(|column| column.name.0.as_str()).collect();
+    let unknown = named.into_iter().find(|name| !columns.contains(&name.as_str()))?;
+    let what = format!("its statements name :{unknown}, and {} has no such column", table.name.plain());
+    Some(blocker(event, what).so_what(so_what).next(format!("the columns are {}", columns.join(", "))))
+}
+
 /// A row that moves to another partition keeps its old value on green, where writes other than events don't travel:
 /// statements that look for it by a partition column would not find it, and the event would end as nothing to do.
 async fn partition_column(db: &Db, event: &Event, table: &Table) -> Result<Option<Finding>> {
     let family = db.rows(include_str!("../postgres/sql/select_family.sql"), &[&table.oid]).await?;
     let deciding: Vec<String> = family.iter().flat_map(|row| row.get::<_, Vec<String>>("partition_columns")).collect();
-    let statements = event.replay.iter().chain([&event.verify]);
-    // A statement that does not bind is refused where it is prepared.
-    let named: Vec<String> = statements.filter_map(|sql| bind(sql).ok()).flat_map(|bound| bound.params).collect();
+    let named = named_columns(event).unwrap_or_default();
     Ok(deciding.into_iter().find(|column| named.contains(column)).map(|column| {
         let object = format!("event \"{}\"", event.name);
         let name = table.name.plain();

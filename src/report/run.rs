@@ -135,7 +135,7 @@ pub fn run_report(run: &Run, entries: &[Entry]) -> Result<RunReport> {
         begun_at: run.begun_at,
         ended_at: run.at,
         resumed: entries.iter().filter(|e| matches!(e.record, Record::LeaseTaken { .. })).count().saturating_sub(1),
-        steps: steps(run),
+        steps: steps(run, entries),
         copy: proof.map(|proof| CopyDoc { tables: proof.tables, rows: proof.rows }),
         migrations: file_facts(run),
         migrator: result_of(run, |a| *a == Action::MigrateCommand)?,
@@ -160,7 +160,8 @@ fn cutover_result<T: serde::de::DeserializeOwned>(run: &Run, object: &str) -> Op
     run.result(&StepId::new(Phase::Cutover, object)).and_then(|value| serde_json::from_value(value.clone()).ok())
 }
 
-fn steps(run: &Run) -> Vec<StepDoc> {
+/// The planned steps in their order, then those of the last cutover in the order in which they began.
+fn steps(run: &Run, entries: &[Entry]) -> Vec<StepDoc> {
     let doc = |id: &StepId, status: &StepStatus| {
         let (status, millis, error) = match status {
             StepStatus::Pending => ("pending", None, None),
@@ -171,7 +172,11 @@ fn steps(run: &Run) -> Vec<StepDoc> {
         StepDoc { step: id.to_string(), status, millis, error }
     };
     let planned = run.steps.iter().map(|step| doc(&step.id, run.status(&step.id)));
-    planned.chain(run.cutover_steps().map(|(id, status)| doc(id, status))).collect()
+    let begun =
+        |id: &StepId| entries.iter().rposition(|entry| entry.record == Record::StepStarted { step: id.clone() });
+    let mut cutover: Vec<_> = run.cutover_steps().collect();
+    cutover.sort_by_key(|(id, _)| begun(id));
+    planned.chain(cutover.into_iter().map(|(id, status)| doc(id, status))).collect()
 }
 
 fn file_facts(run: &Run) -> Vec<FileFacts> {

@@ -27,11 +27,12 @@ pub struct Command {
 }
 
 impl Command {
+    fn program<'a>(&'a self, argv: &'a [String], env: &'a BTreeMap<String, String>) -> Program<'a> {
+        Program { argv, folder: &self.folder, env, timeout: Some(self.timeout), keep: 0, beyond: Beyond::Drop }
+    }
+
     async fn run(&self, argv: &[String]) -> Result<Ended, Failure> {
-        let env = BTreeMap::new();
-        Program { argv, folder: &self.folder, env: &env, timeout: Some(self.timeout), keep: 0, beyond: Beyond::Drop }
-            .run()
-            .await
+        self.program(argv, &BTreeMap::new()).run().await
     }
 
     async fn succeed(&self, what: &str, argv: Option<&Vec<String>>) -> Result<(), Failure> {
@@ -43,8 +44,16 @@ impl Command {
 }
 
 impl Participant for Command {
+    /// Its own program, and then a look whether the commit's is there: after decide it would be too late to find that out.
     async fn prepare(&self) -> Result<(), Failure> {
-        self.succeed("prepare", self.prepare.as_ref()).await
+        self.succeed("prepare", self.prepare.as_ref()).await?;
+        let env = BTreeMap::new();
+        let commit = self.program(&self.commit, &env);
+        if commit.is_there() {
+            Ok(())
+        } else {
+            Err(Failure::failed(format!("its commit {} is not there", commit.name())))
+        }
     }
 
     async fn commit(&self) -> Result<(), Failure> {
