@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::stage::Stage;
+use support::stage::{SCHEMA, Stage};
 
 #[tokio::test]
 async fn an_upgrade_goes_through_and_leaves_one_writable_side() {
@@ -32,4 +32,19 @@ async fn an_upgrade_goes_through_and_leaves_one_writable_side() {
     assert!(blue.run("UPDATE token SET active = true").await.is_err());
     stage.run(&["finish", "--unfence", "--yes"]).expect(0);
     blue.run("UPDATE token SET active = true").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_would_fail_after_decide_is_found_before() {
+    let participant = "\n[[participant]]\nname = \"service\"\nkind = \"command\"\ncommit = [\"./no/such/program\"]\ncommitted = [\"false\"]\n";
+    let stage = Stage::with(SCHEMA, participant).await;
+    stage.edit("plan.toml", "WHERE signature = :signature\"\nverify", "WHERE signature = :sig\"\nverify");
+    let plan = stage.run(&["plan"]).expect(3);
+    assert!(plan.stdout.contains("name :sig, and public.token has no such column"), "{}", plan.stdout);
+    assert!(plan.stdout.contains("plan/program-missing"), "{}", plan.stdout);
+
+    stage.edit("plan.toml", ":sig\"", ":signature\"");
+    stage.ready();
+    stage.run(&["cutover", "--yes"]).expect(5).says("its commit ./no/such/program is not there");
+    stage.pair.on_blue().await.run("UPDATE token SET active = false WHERE signature = 't1'").await.unwrap();
 }
