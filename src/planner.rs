@@ -5,6 +5,7 @@ use crate::ddl::Migration;
 use crate::error::{Failure, Result};
 use crate::plan::{MigrationSource, Plan, digest};
 use crate::step::{Action, Phase, Step, StepId};
+use crate::units::count;
 
 /// What was seen that the steps depend on.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ pub fn steps(plan: &Plan, seen: &Seen<'_>) -> Vec<Step> {
             for migration in pending(seen) {
                 let action = Action::MigrateFile { file: migration.file.clone() };
                 let statements = migration.sql.statements.len();
-                let title = if statements == 1 { "1 statement".to_owned() } else { format!("{statements} statements") };
+                let title = count(statements, "statement");
                 let id = StepId::new(Phase::Migrate, &migration.file);
                 let digest = migration_digest(plan, migration);
                 steps.push(Step { id, phase: Phase::Migrate, title, action, digest });

@@ -24,6 +24,7 @@ use crate::plan::{self, Plan};
 use crate::postgres::{Access, Db, Lsn};
 use crate::replay::{self, Applier, Tally};
 use crate::step::{NoticeBody, Notices, Phase, StepId};
+use crate::units::count;
 
 /// Blue refuses writes and green is not open yet: whoever reads this must act at once.
 const UNWRITTEN: &str = "the fence is committed, but the journal can't be written";
@@ -273,7 +274,7 @@ where
 
     match drain_under(given, recorder, drain, &fence).await {
         Ok(drained) => {
-            recorder.finish(&fence_step, since, Value::Null, &format!("{} tables held", tables.len())).await?;
+            recorder.finish(&fence_step, since, Value::Null, &format!("{} held", count(tables.len(), "table"))).await?;
             decide(given, recorder, fence, drained, writes).await
         }
         Err(failure) => {

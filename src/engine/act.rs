@@ -88,12 +88,12 @@ impl<'a> Act<'a> {
             Action::AddForeignKeys => {
                 let post = self.post_data(recorder.folder()).await?;
                 snapshot::add_foreign_keys(&self.plan.green, &post, notices, recorder.stop()).await?;
-                done(Value::Null, &format!("{} foreign keys", post.foreign_keys.len()))
+                done(Value::Null, &count(post.foreign_keys.len(), "foreign key"))
             }
             Action::RestoreRest => {
                 let post = self.post_data(recorder.folder()).await?;
                 snapshot::restore_rest(&self.plan.green, &post, notices, recorder.stop()).await?;
-                done(Value::Null, &format!("{} statements", post.rest.len()))
+                done(Value::Null, &count(post.rest.len(), "statement"))
             }
             Action::SetSequences => self.set_sequences().await,
             Action::Analyze => {
@@ -106,7 +106,7 @@ impl<'a> Act<'a> {
             Action::CheckMigrated => self.check_migrated(recorder, notices).await,
             Action::CloseGreen => {
                 let tables = replay::close_green(&self.green().await?).await?;
-                done(json!({ "tables": tables }), &format!("{tables} tables closed"))
+                done(json!({ "tables": tables }), &format!("{} closed", count(tables, "table")))
             }
             Action::ReplayEvents => self.replay_events(recorder, notices).await,
             Action::ValidateGreen => self.validate_green(recorder, notices).await,
@@ -204,7 +204,7 @@ impl<'a> Act<'a> {
         let (blue, green) = (self.blue().await?, self.green().await?);
         let set = snapshot::set_sequences(&blue, &green, 0).await?;
         snapshot::copy_settings(&blue, &green).await?;
-        done(Value::Null, &format!("{} sequences", set.len()))
+        done(Value::Null, &count(set.len(), "sequence"))
     }
 
     async fn prove_copy(&self, run: &Run, notices: &Notices) -> Done {
@@ -261,7 +261,7 @@ impl<'a> Act<'a> {
         let checks = checks::compare_with_copy(self.plan, &green, &copy.answers, recorder.folder()).await?;
         let findings: Vec<Finding> = checks.iter().filter_map(validate::CheckOutcome::finding).collect();
         refuse(&findings, notices, "the migrated copy fails the plan's checks")?;
-        let outcome = format!("{} checks passed", checks.len());
+        let outcome = format!("{} passed", count(checks.len(), "check"));
         done(kept(&MigratedResult { checks })?, &outcome)
     }
 

@@ -80,7 +80,7 @@ async fn run_step(act: &mut Act<'_>, recorder: &mut Recorder, step: &Step) -> Re
             let failure = if recorder.stop().is_cancelled() { interrupted(recorder) } else { failure };
             let failure = failure.context(format!("step {}", step.id));
             recorder.append(Record::StepFailed { step: step.id.clone(), error: failure.what.clone() })?;
-            Err(failure.state("blue serves; nothing there is held back for long").hint("run the same command again"))
+            Err(failure.state("blue serves; green is not in use").hint("run the same command again"))
         }
     }
 }
