@@ -54,7 +54,7 @@ pub async fn run(args: ApplyArgs, out: &Output) -> Result<()> {
     applied?;
     let next = format!("migrate cutover {}", path.display());
     out.result(&super::status::EndDoc::new("teal.apply/1", &inputs.plan.name, state, &next), || {
-        format!("State: {state}. Green is built and proved; cutover replays what blue still captures.\nNext: {next}\n")
+        format!("State: {state}. Green is built and proved.\nNext: {next}\n")
     });
     Ok(())
 }
