@@ -15,6 +15,7 @@ use super::fence::{self, Decided, Fence, Order};
 use super::forward::go_forward;
 use super::gate::check_gates;
 use super::participant::{Participant, Switch, open_participant};
+use super::timing::still_time;
 use crate::catalog::{Baseline, Structure, Writes, read_tables, writes_since};
 use crate::error::{Context, Failure, Result};
 use crate::failpoint::failpoint;
@@ -64,6 +65,9 @@ pub struct Approval {
     pub participants: Vec<String>,
     /// From fence to decide.
     pub deadline_ms: u64,
+    /// Why there will be no rollback; none: the plan does not forbid one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub one_way: Option<String>,
     /// Warnings and notes.
     pub findings: Vec<Finding>,
 }
@@ -193,6 +197,11 @@ where
     // Gates: nothing has been touched yet, so a closed one undoes nothing.
     let mut drain = open_drain(given, recorder).await?;
     let approval = ask_gates(given, recorder).await?;
+    let settings = given.plan.settings();
+    if settings != recorder.run().settings {
+        // Begun as one that was interrupted, it has not taken them yet; the report tells what this attempt was held to.
+        recorder.record(Record::SettingsChanged { settings }).await?;
+    }
     let attempt = recorder.run().attempt + 1;
     recorder.record(Record::CutoverStarted { attempt }).await?;
 
@@ -255,6 +264,7 @@ where
         let blue = given.plan.blue.connect(Access::ReadOnly).await.map_err(Failure::from)?;
         // The sizes that it asks for are behind everybody's ACCESS EXCLUSIVE lock.
         blue.run("SET lock_timeout = '5s'").await.map_err(Failure::from)?;
+        still_time(given.plan, &blue).await?;
         read_tables(&blue).await?
     };
     let run = recorder.run().id.clone();
@@ -389,6 +399,7 @@ async fn ask_gates(given: &Given<'_>, recorder: &mut Recorder) -> Result<Approva
         writes: writes_since(&blue, &given.writes_before).await?,
         participants: given.plan.participants.iter().map(|spec| spec.name.clone()).collect(),
         deadline_ms: u64::try_from(given.plan.cutover.deadline.as_millis()).unwrap_or(u64::MAX),
+        one_way: given.plan.cutover.one_way.clone(),
         findings,
     })
 }

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
@@ -73,7 +72,7 @@ pub async fn begin(order: Begin<'_>) -> Result<Recorder> {
             run: RunId::fresh(),
             plan: order.plan.name.clone(),
             steps,
-            settings: settings(order.plan),
+            settings: order.plan.settings(),
         };
         store.append(1, 0, begun)?;
     }
@@ -141,16 +140,6 @@ fn remove_empty(folder: &Path) {
     let _ = std::fs::remove_dir(folder);
 }
 
-/// Timeouts, jobs and gates: in no digest, journaled when they change.
-fn settings(plan: &Plan) -> Value {
-    json!({
-        "jobs": plan.jobs,
-        "lock_timeout_ms": u64::try_from(plan.migrations.lock_timeout.as_millis()).unwrap_or(u64::MAX),
-        "max_lag_bytes": plan.cutover.max_lag,
-        "deadline_ms": u64::try_from(plan.cutover.deadline.as_millis()).unwrap_or(u64::MAX),
-    })
-}
-
 /// Done and unchanged: skipped. Done and changed: refused. Pending: takes the new input.
 async fn take_inputs(
     plan: &Plan,
@@ -186,7 +175,7 @@ async fn take_inputs(
             recorder.record(Record::StepReset { step: last.id, why }).await?;
         }
     }
-    let settings = settings(plan);
+    let settings = plan.settings();
     if settings != recorder.run().settings {
         recorder.record(Record::SettingsChanged { settings }).await?;
     }
