@@ -114,7 +114,7 @@ async fn play(args: &DemoArgs, out: &Output, stop: &CancellationToken, begun: In
     let doc = look(&inputs, false).await?;
     show_plan(&doc, &stage, out)?;
     traffic.mark("apply");
-    let upgraded = upgrade(&inputs, doc, stop, &traffic, out).await;
+    let upgraded = Box::pin(upgrade(&inputs, doc, stop, &traffic, out)).await;
     if upgraded.is_ok() {
         wait_for_writes(&traffic, Side::Green, WARM, stop).await?;
     }
