@@ -78,12 +78,6 @@ const EXPLANATIONS: &[Explanation] = &[
                                statement in the plan and run apply, which tries every dead letter again.",
     ),
     of(
-        "cutover/failover",
-        "Blue or green is not on the timeline that the copy was made on: a standby took over, or a backup was restored. \
-         Its last commits may be lost, and their transaction ids are given out again, so nobody can tell any more which \
-         events are in the copy or on green. Make the copy again.",
-    ),
-    of(
         "cutover/green-open",
         "A table of green takes writes from others before the decision, so what is there can't be told \
                               from the copy any more.",

@@ -5,9 +5,7 @@ use std::time::Duration;
 use super::coordinator::Given;
 use super::participant::{Participant, Switch, open_participant};
 use crate::capture;
-use crate::catalog::{
-    Holder, Server, Table, Timelines, blockers_of, read_server, read_structure, read_table_names, read_tables,
-};
+use crate::catalog::{Holder, Server, Table, blockers_of, read_server, read_structure, read_table_names, read_tables};
 use crate::error::Result;
 use crate::finding::Finding;
 use crate::postgres::Db;
@@ -26,7 +24,6 @@ pub async fn check_gates(given: &Given<'_>, blue: &Db, green: &Db) -> Result<Vec
         // The catalog functions behind the other gates lock what they read: they would wait as long as that one lasts.
         return Ok(findings);
     }
-    findings.extend(failovers(&given.copied.timelines, blue, green).await?);
     let tables = read_tables(blue).await?;
     let tally = replay::read_tally(blue, green).await?;
     findings.extend(event_gates(given, &tally, green).await?);
@@ -62,18 +59,6 @@ pub async fn check_gates(given: &Given<'_>, blue: &Db, green: &Db) -> Result<Vec
         findings.extend(participant_gate(&spec.name, &participant.committed().await));
     }
     Ok(findings)
-}
-
-/// A server that has failed over since the copy, a blocker each.
-pub async fn failovers(copied: &Timelines, blue: &Db, green: &Db) -> Result<Vec<Finding>> {
-    let now = Timelines::read(blue, green).await?;
-    let finding = |what: String| {
-        let database = what.split_whitespace().next().unwrap_or_default().to_owned();
-        Finding::blocker("cutover/failover", database, what)
-            .so_what("its last commits may be lost, and their transaction ids given out again: what is in the copy, and what was replayed, can't be told any more")
-            .next("migrate apply --redo snapshot/copy")
-    };
-    Ok(copied.failovers(&now).into_iter().map(finding).collect())
 }
 
 fn holder_gate(holder: &Holder) -> Finding {

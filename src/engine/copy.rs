@@ -35,15 +35,15 @@ impl Act<'_> {
         let Plan { blue, green, jobs, .. } = self.plan;
         let (folder, stop) = (recorder.folder(), recorder.stop());
         let db = self.blue().await?;
+        let tables = read_tables(&db).await?;
+        for event in &self.plan.events {
+            refuse_gap(event, &capture::gaps(&db, event, &tables).await?)?;
+        }
         let old = self.green().await?;
         snapshot::empty_green(&old).await?;
         replay::forget_receipts(&db, &old).await?;
         drop(old);
 
-        let tables = read_tables(&db).await?;
-        for event in &self.plan.events {
-            refuse_gap(event, &capture::gaps(&db, event, &tables).await?)?;
-        }
         let writes = read_write_counters(&db).await?;
         let export = snapshot::export(blue, &tables).await?;
         failpoint("snapshot.exported");
