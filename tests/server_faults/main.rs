@@ -7,3 +7,4 @@ mod support;
 
 mod disk;
 mod failover;
+mod memory;
