@@ -11,7 +11,7 @@ async fn goes_through(blue: u32, green: u32) {
     stage.pair.on_blue().await.run("UPDATE token SET active = false WHERE signature IN ('t1', 't2')").await.unwrap();
     stage.run(&["cutover", "--yes"]).expect(0);
     let report = stage.run(&["report"]).expect(0);
-    println!("{}", report.stdout);
+    assert!(report.stdout.contains("state green, verdict passed"), "{}", report.stdout);
     Site::of(&stage).is_switched_and_complete().await;
 }
 
