@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
-use super::results::copy_step;
+use super::results::{CopyResult, copy_step, result_of};
+use crate::catalog::Timelines;
 use crate::ddl::Migration;
 use crate::error::{Failure, Result};
 use crate::journal::{
@@ -153,6 +154,7 @@ async fn take_inputs(
     if let Some(redo) = redo {
         reset_from(plan, recorder, redo).await?;
     }
+    refuse_failover(plan, recorder).await?;
     refuse_new_files(plan, migrations, recorder)?;
     refuse_new_events(plan, recorder)?;
     for step in recorder.run().steps.clone() {
@@ -180,6 +182,14 @@ async fn take_inputs(
         recorder.record(Record::SettingsChanged { settings }).await?;
     }
     Ok(())
+}
+
+/// What was done since the copy may be lost where a server has failed over: a migration that the journal calls done, say.
+async fn refuse_failover(plan: &Plan, recorder: &Recorder) -> Result<()> {
+    let Some(copy) = result_of::<CopyResult>(recorder.run(), |action| *action == Action::Copy)? else { return Ok(()) };
+    let blue = plan.blue.connect(Access::ReadOnly).await?;
+    let green = plan.green.connect(Access::ReadOnly).await?;
+    copy.timelines.refuse_failover(&Timelines::read(&blue, &green).await?)
 }
 
 /// Checks that compare green with blue at the copy can be asked again until the first event is replayed on green: from
