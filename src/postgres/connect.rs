@@ -19,7 +19,7 @@ pub struct Target {
     /// programs go there and nowhere else, for as long as this process lives.
     pub(super) answered: Arc<OnceLock<Answered>>,
     /// Read once: a certificate that is renewed serves the next process.
-    pub(super) tls: Arc<OnceLock<Tls>>,
+    pub(super) tls: Arc<OnceLock<Arc<Tls>>>,
 }
 
 /// Which server of those that the URL names, and at which of its addresses.
@@ -50,12 +50,7 @@ impl Target {
     /// Like [`Target::parse`], in another environment than the process'.
     pub fn parse_in(name: &str, url: &str, env: Environment<'_>) -> Result<Self> {
         let login = Login::read(url, env).map_err(|e| e.context(name))?;
-        Ok(Self {
-            name: name.to_owned(),
-            login: Arc::new(login),
-            answered: Arc::default(),
-            tls: Arc::default(),
-        })
+        Ok(Self { name: name.to_owned(), login: Arc::new(login), answered: Arc::default(), tls: Arc::default() })
     }
 
     /// For people: `user@host:port/database`, no password; several hosts with commas.
@@ -111,8 +106,7 @@ impl Target {
             ("PGGSSENCMODE", "disable".to_owned()),
         ];
         if addresses.iter().any(Option::is_some) {
-            let texts: Vec<String> =
-                addresses.iter().map(|a| a.map(|a| a.to_string()).unwrap_or_default()).collect();
+            let texts: Vec<String> = addresses.iter().map(|a| a.map(|a| a.to_string()).unwrap_or_default()).collect();
             env.push(("PGHOSTADDR", texts.join(",")));
         }
         if self.answered.get().is_none() {
@@ -188,9 +182,7 @@ impl Target {
     /// Has an end of its own, `connect_timeout` for each address: a stopped server accepts without ever answering. After
     /// the first session it goes to the same server only.
     pub async fn connect(&self, access: Access) -> Result<Db, Error> {
-        let db = reach::session(self, access).await.map_err(|e| e.doing("can't connect"))?;
-        tracing::info!(database = self.name, address = self.address(), protection = %db.protection(), ?access, "connected");
-        Ok(db)
+        Box::pin(reach::session(self, access)).await
     }
 
     /// Whether the URL asks for TLS whatever the server says.
@@ -243,19 +235,39 @@ mod tests {
     fn what_can_not_be_given_is_refused_by_name_and_place() {
         let home = ("HOME", "/nowhere");
         for (parameters, env, what) in [
-            ("sslmode=verify", home, "character 24 of the connection string: sslmode is one of disable, allow, prefer, require, verify-ca, verify-full"),
-            ("sslrootcert=system&sslmode=require", home, "character 43 of the connection string: sslrootcert=system needs sslmode=verify-full"),
+            (
+                "sslmode=verify",
+                home,
+                "character 26 of the connection string: sslmode is one of disable, allow, prefer, require, verify-ca, verify-full",
+            ),
+            (
+                "sslrootcert=system&sslmode=require",
+                home,
+                "character 45 of the connection string: sslrootcert=system needs sslmode=verify-full",
+            ),
             ("", ("PGREQUIREPEER", "postgres"), "PGREQUIREPEER in the environment: requirepeer is not supported"),
-            ("", ("PGSSLMODE", "full"), "PGSSLMODE in the environment: sslmode is one of disable, allow, prefer, require, verify-ca, verify-full"),
-            ("gssencmode=require", home, "character 27 of the connection string: gssencmode is not supported"),
-            ("ssl_max_protocol_version=TLSv1.1", home, "character 41 of the connection string: TLS before version 1.2 is not spoken"),
-            ("keepalives=0", home, "character 27 of the connection string: keepalives=0 is not supported"),
-            ("hostaddr=10.0.0.256", home, "character 25 of the connection string: hostaddr is an IP address"),
-            ("port=0", home, "character 21 of the connection string: port is a number from 1 to 65535"),
-            ("port=1,2", home, "character 21 of the connection string: 2 values of port for 1 hosts"),
-            ("connect_timeout=soon", home, "character 32 of the connection string: connect_timeout is a whole number"),
+            (
+                "",
+                ("PGSSLMODE", "full"),
+                "PGSSLMODE in the environment: sslmode is one of disable, allow, prefer, require, verify-ca, verify-full",
+            ),
+            ("gssencmode=require", home, "character 29 of the connection string: gssencmode is not supported"),
+            (
+                "ssl_max_protocol_version=TLSv1.1",
+                home,
+                "character 43 of the connection string: TLS before version 1.2 is not spoken",
+            ),
+            ("keepalives=0", home, "character 29 of the connection string: keepalives=0 is not supported"),
+            ("hostaddr=10.0.0.256", home, "character 27 of the connection string: hostaddr is an IP address"),
+            ("port=0", home, "character 23 of the connection string: port is a number from 1 to 65535"),
+            ("port=1,2", home, "character 23 of the connection string: 2 values of port for 1 hosts"),
+            ("connect_timeout=soon", home, "character 34 of the connection string: connect_timeout is a whole number"),
         ] {
-            assert_eq!(refused(&format!("postgres://a@b/c?{parameters}"), &[env]), format!("blue: {what}"), "{parameters}");
+            assert_eq!(
+                refused(&format!("postgres://a@b/c?{parameters}"), &[env]),
+                format!("blue: {what}"),
+                "{parameters}"
+            );
         }
     }
 

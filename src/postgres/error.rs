@@ -13,6 +13,12 @@ pub struct Error {
     pub database: String,
     /// What we were doing, as a lowercase fragment; may be empty.
     pub doing: String,
+    cause: Box<Cause>,
+}
+
+/// What happened, and what is known about it.
+#[derive(Debug)]
+struct Cause {
     source: Source,
     /// In our own words, where the client's don't say it well.
     said: Option<String>,
@@ -55,37 +61,38 @@ impl Error {
     }
 
     fn of(database: &str, source: Source) -> Self {
-        Self { database: database.to_owned(), doing: String::new(), source, said: None, hint: None, tls: false }
+        let cause = Box::new(Cause { source, said: None, hint: None, tls: false });
+        Self { database: database.to_owned(), doing: String::new(), cause }
     }
 
     /// Says it in our own words.
     #[must_use]
     pub(super) fn said(mut self, words: String) -> Self {
-        self.said = Some(words);
+        self.cause.said = Some(words);
         self
     }
 
     /// Marks it as one of TLS.
     #[must_use]
     pub(super) fn of_tls(mut self) -> Self {
-        self.tls = true;
+        self.cause.tls = true;
         self
     }
 
     /// Says what to do about it.
     #[must_use]
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.cause.hint = Some(hint.into());
         self
     }
 
     /// Whether TLS did not come about.
     pub fn is_tls(&self) -> bool {
-        self.tls
+        self.cause.tls
     }
 
     fn client(&self) -> Option<&tokio_postgres::Error> {
-        match &self.source {
+        match &self.cause.source {
             Source::Client(source) => Some(source),
             _ => None,
         }
@@ -110,12 +117,12 @@ impl Error {
 
     /// Whether the session is gone: the outcome of what was under way is unknown.
     pub fn is_lost(&self) -> bool {
-        let source = match &self.source {
+        let source = match &self.cause.source {
             Source::Client(source) => source,
             Source::NoAnswer | Source::Unreachable(_) => return true,
             Source::Unfit(_) => return false,
         };
-        if self.tls {
+        if self.cause.tls {
             return false;
         }
         source.is_closed()
@@ -146,6 +153,19 @@ impl Error {
         self.code() == Some(&SqlState::QUERY_CANCELED)
     }
 
+    /// What a person must do before the same command can pass, where the server has run out of something.
+    fn remedy(&self) -> Option<String> {
+        let code = self.code()?;
+        let make = if *code == SqlState::DISK_FULL {
+            "make room on the disk of"
+        } else if *code == SqlState::OUT_OF_MEMORY && self.message().contains("shared memory") {
+            "raise max_locks_per_transaction and restart the server of"
+        } else {
+            return None;
+        };
+        Some(format!("{make} {}, then run the same command again", self.database))
+    }
+
     /// The position of the error in the statement, in characters from 1, where the server gave one.
     pub fn position(&self) -> Option<usize> {
         match self.server()?.position()? {
@@ -156,10 +176,10 @@ impl Error {
 
     /// The server's message alone, or the connection's.
     pub fn message(&self) -> String {
-        if let Some(words) = &self.said {
+        if let Some(words) = &self.cause.said {
             return words.clone();
         }
-        let source = match &self.source {
+        let source = match &self.cause.source {
             Source::Client(source) => source,
             Source::NoAnswer => return "no answer in time".to_owned(),
             Source::Unreachable(what) | Source::Unfit(what) => return what.clone(),
@@ -203,9 +223,7 @@ impl From<Error> for Failure {
             lines.extend(db.where_().map(|w| format!("where: {w}")));
         }
         let mut failure = Failure::failed(e.to_string());
-        if let Some(hint) = e.hint {
-            failure = failure.hint(hint);
-        }
+        failure.hint = e.cause.hint.clone().or_else(|| e.remedy());
         if lines.is_empty() { failure } else { failure.detail(lines.join("\n")) }
     }
 }

@@ -2,6 +2,7 @@
 //! is wanted. The order of things is libpq's (`PQconnectPoll` in fe-connect.c).
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use tokio_postgres::config::{ChannelBinding, SslMode};
 use tokio_postgres::error::SqlState;
@@ -9,20 +10,30 @@ use tokio_postgres::{Config, NoTls};
 
 use super::connect::{Access, Answered, Target};
 use super::conninfo::{Attributes, Host};
+use super::session::Way;
 use super::tls::{Mode, Protection, Tls, Witness};
 use super::{Db, Error, refusal};
 
 /// How one attempt deals with TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum Step {
+    /// Without TLS.
     Plain,
     /// TLS where the server has it.
     Either,
+    /// With TLS or not at all.
     Tls,
 }
 
 /// A session on the server that answered before, else on the first one that lets us in and is of the wanted kind.
 pub(super) async fn session(target: &Target, access: Access) -> Result<Db, Error> {
+    let db = found(target, access).await.map_err(|e| e.doing("can't connect"))?;
+    let protection = db.protection();
+    tracing::info!(database = target.name, address = target.address(), %protection, ?access, "connected");
+    Ok(db)
+}
+
+async fn found(target: &Target, access: Access) -> Result<Db, Error> {
     if let Some(answered) = target.answered.get() {
         return again(target, *answered, access).await;
     }
@@ -87,7 +98,8 @@ async fn addresses(target: &Target, host: &Host) -> Result<Vec<Option<IpAddr>>, 
     if let Some(address) = host.address {
         return Ok(vec![Some(address)]);
     }
-    let looked_up = tokio::time::timeout(target.login.timeout, tokio::net::lookup_host((host.name.as_str(), host.port)));
+    let looked_up =
+        tokio::time::timeout(target.login.timeout, tokio::net::lookup_host((host.name.as_str(), host.port)));
     let found = match looked_up.await {
         Ok(Ok(found)) => found.map(|address| address.ip()).collect::<Vec<_>>(),
         Ok(Err(e)) => return Err(unknown_host(target, host, &e.to_string())),
@@ -186,10 +198,10 @@ async fn of_kind(target: &Target, host: &Host, db: &Db, wanted: Attributes) -> R
 async fn logged_in(target: &Target, host: &Host, address: Option<IpAddr>) -> Result<Db, Error> {
     let mode = if host.is_socket() { Mode::Disable } else { target.login.tls.mode };
     let (first, second) = match mode {
-        Mode::Disable => (Way::Plain, None),
-        Mode::Allow => (Way::Plain, Some(Way::Tls)),
-        Mode::Prefer => (Way::Either, Some(Way::Plain)),
-        Mode::Require | Mode::VerifyCa | Mode::VerifyFull => (Way::Tls, None),
+        Mode::Disable => (Step::Plain, None),
+        Mode::Allow => (Step::Plain, Some(Step::Tls)),
+        Mode::Prefer => (Step::Either, Some(Step::Plain)),
+        Mode::Require | Mode::VerifyCa | Mode::VerifyFull => (Step::Tls, None),
     };
     let witness = Witness::default();
     let refused = match by(target, host, address, first, &witness).await {
@@ -199,20 +211,20 @@ async fn logged_in(target: &Target, host: &Host, address: Option<IpAddr>) -> Res
     let unauthorized = refused.code().is_some_and(|code| code.code().starts_with("28"));
     let with_tls = witness.version().is_some() || refused.is_tls();
     match second {
-        Some(Way::Plain) if with_tls && (unauthorized || refused.is_tls()) => {
+        Some(Step::Plain) if with_tls && (unauthorized || refused.is_tls()) => {
             tracing::warn!("{refused}; sslmode=prefer goes on without TLS");
-            by(target, host, address, Way::Plain, &Witness::default()).await.map_err(|_| refused)
+            by(target, host, address, Step::Plain, &Witness::default()).await.map_err(|_| refused)
         }
-        Some(Way::Tls) if unauthorized => {
-            by(target, host, address, Way::Tls, &witness).await.map_err(|e| if e.is_tls() { refused } else { e })
+        Some(Step::Tls) if unauthorized => {
+            by(target, host, address, Step::Tls, &witness).await.map_err(|e| if e.is_tls() { refused } else { e })
         }
         _ => Err(refused),
     }
 }
 
-async fn by(target: &Target, host: &Host, address: Option<IpAddr>, way: Way, witness: &Witness) -> Result<Db, Error> {
+async fn by(target: &Target, host: &Host, address: Option<IpAddr>, way: Step, witness: &Witness) -> Result<Db, Error> {
     let config = config(target, host, address, way);
-    let tls = if way == Way::Plain { None } else { Some(prepared(target)?) };
+    let tls = if way == Step::Plain { None } else { Some(prepared(target)?) };
     let explained = |e| refusal::explain(target, host, e);
     let client = match &tls {
         None => {
@@ -231,7 +243,7 @@ async fn by(target: &Target, host: &Host, address: Option<IpAddr>, way: Way, wit
         (Some(tls), Some(version)) => Protection::Tls { version: version.word(), checked: tls.checked() },
         _ => Protection::Plain,
     };
-    Ok(Db { client, name: target.name.clone(), protection, tls })
+    Ok(Db { client, name: target.name.clone(), way: Arc::new(Way { protection, tls }) })
 }
 
 async fn drive(name: String, connection: impl Future<Output = Result<(), tokio_postgres::Error>>) {
@@ -240,9 +252,9 @@ async fn drive(name: String, connection: impl Future<Output = Result<(), tokio_p
     }
 }
 
-fn prepared(target: &Target) -> Result<Tls, Error> {
+fn prepared(target: &Target) -> Result<Arc<Tls>, Error> {
     if let Some(tls) = target.tls.get() {
-        return Ok(tls.clone());
+        return Ok(Arc::clone(tls));
     }
     let tls = Tls::prepare(&target.login.tls).map_err(|what| {
         Error::unfit(&target.name, what).hint(format!(
@@ -250,14 +262,18 @@ fn prepared(target: &Target) -> Result<Tls, Error> {
             target.name
         ))
     })?;
-    Ok(target.tls.get_or_init(|| tls).clone())
+    Ok(Arc::clone(target.tls.get_or_init(|| Arc::new(tls))))
 }
 
-fn config(target: &Target, host: &Host, address: Option<IpAddr>, way: Way) -> Config {
+fn config(target: &Target, host: &Host, address: Option<IpAddr>, way: Step) -> Config {
     let login = &target.login;
     let mut config = Config::new();
     config.user(&login.user).dbname(&login.dbname).port(host.port).application_name("teal");
-    if host.is_socket() { config.host_path(&host.name) } else { config.host(&host.name) };
+    if host.is_socket() {
+        config.host_path(&host.name)
+    } else {
+        config.host(&host.name)
+    };
     if let Some(address) = address {
         config.hostaddr(address);
     }
@@ -271,9 +287,9 @@ fn config(target: &Target, host: &Host, address: Option<IpAddr>, way: Way) -> Co
     config.connect_timeout(login.timeout).tcp_user_timeout(keepalive.unacknowledged);
     config.keepalives_idle(keepalive.idle).keepalives_interval(keepalive.interval).keepalives_retries(keepalive.count);
     config.ssl_mode(match way {
-        Way::Plain => SslMode::Disable,
-        Way::Either => SslMode::Prefer,
-        Way::Tls => SslMode::Require,
+        Step::Plain => SslMode::Disable,
+        Step::Either => SslMode::Prefer,
+        Step::Tls => SslMode::Require,
     });
     config.channel_binding(match login.channel_binding {
         Some(true) => ChannelBinding::Require,

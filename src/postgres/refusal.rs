@@ -15,17 +15,16 @@ pub(super) fn explain(target: &Target, host: &Host, e: tokio_postgres::Error) ->
         return Error::new(&target.name, e).said(words).of_tls().hint(hint);
     }
     let name = &target.name;
-    let hint = match e.as_db_error() {
-        Some(db) => by_code(target, db.code(), db.message()),
-        None => {
-            let cause = e.source().map(ToString::to_string).unwrap_or_default();
-            if let Some((words, hint)) = by_words(target, &cause) {
-                let explained = Error::new(name, e).said(words).hint(hint);
-                return if cause == NO_TLS { explained.of_tls() } else { explained };
-            }
-            by_io(host, e.source().and_then(|cause| cause.downcast_ref::<std::io::Error>()))
-        }
-    };
+    if let Some(db) = e.as_db_error() {
+        let hint = by_code(target, db.code(), db.message());
+        return Error::new(name, e).hint(hint);
+    }
+    let cause = e.source().map(ToString::to_string).unwrap_or_default();
+    if let Some((words, hint)) = by_words(target, &cause) {
+        let explained = Error::new(name, e).said(words).hint(hint);
+        return if cause == NO_TLS { explained.of_tls() } else { explained };
+    }
+    let hint = by_io(host, e.source().and_then(|cause| cause.downcast_ref::<std::io::Error>()));
     Error::new(name, e).hint(hint)
 }
 

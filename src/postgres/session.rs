@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{CancelToken, Client, NoTls, Row};
@@ -14,21 +15,26 @@ pub struct Db {
     pub(super) client: Client,
     /// As the plan names the database.
     pub name: String,
+    pub(super) way: Arc<Way>,
+}
+
+/// How a session came about.
+pub(super) struct Way {
     pub(super) protection: Protection,
-    pub(super) tls: Option<Tls>,
+    pub(super) tls: Option<Arc<Tls>>,
 }
 
 /// Ends what a session runs, from beside it and over a connection as well protected as its own.
 pub struct Canceller {
     token: CancelToken,
-    tls: Option<Tls>,
+    way: Arc<Way>,
 }
 
 impl Canceller {
     /// Asks the server; whether it did shows in that statement's result. A session that is gone has nothing to cancel:
     /// errors don't matter.
     pub async fn cancel(&self) {
-        let asked = match &self.tls {
+        let asked = match &self.way.tls {
             Some(tls) => self.token.cancel_query(tls.connector(&Witness::default())).await,
             None => self.token.cancel_query(NoTls).await,
         };
@@ -66,7 +72,7 @@ impl Db {
 
     /// What ends what this session runs, also while somebody else waits for it.
     pub fn canceller(&self) -> Canceller {
-        Canceller { token: self.client.cancel_token(), tls: self.tls.clone() }
+        Canceller { token: self.client.cancel_token(), way: Arc::clone(&self.way) }
     }
 
     /// Asks the server to cancel what this session is running; whether it did shows in that statement's result.
@@ -76,7 +82,7 @@ impl Db {
 
     /// How it is protected on its way to the server, or to the pooler in between.
     pub fn protection(&self) -> Protection {
-        self.protection
+        self.way.protection
     }
 
     /// The server process of this session, for `pg_terminate_backend` and `pg_locks`.

@@ -5,7 +5,9 @@
 
 pub mod running;
 pub mod site;
+pub mod small_disk;
 pub mod stage;
+pub mod standby;
 
 use teal::postgres::{Access, Db, Target};
 use teal::sandbox::Server;

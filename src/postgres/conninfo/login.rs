@@ -144,7 +144,8 @@ fn seconds_of(seconds: i64) -> Duration {
 
 /// As many places as hosts or addresses are named; one port serves for all.
 fn hosts(settings: &Settings) -> Result<Vec<Host>> {
-    let list = |name: &str| -> Vec<&str> { settings.text(name).map(|text| text.split(',').collect()).unwrap_or_default() };
+    let list =
+        |name: &str| -> Vec<&str> { settings.text(name).map(|text| text.split(',').collect()).unwrap_or_default() };
     let (names, addresses, ports) = (list("host"), list("hostaddr"), list("port"));
     let count = names.len().max(addresses.len());
     let fits = |list: &[&str], name: &str, or_one: bool| match settings.setting(name) {
@@ -158,7 +159,7 @@ fn hosts(settings: &Settings) -> Result<Vec<Host>> {
     fits(&ports, "port", true)?;
     let places = (0..count).map(|at| {
         let address = match addresses.get(at).filter(|address| !address.is_empty()) {
-            Some(address) => Some(parsed(settings, "hostaddr", address, "an IP address")?),
+            Some(address) => Some(parsed::<IpAddr>(settings, "hostaddr", address, "an IP address")?),
             None => None,
         };
         let named = names.get(at).copied().unwrap_or_default();
@@ -202,9 +203,9 @@ fn wish(settings: &Settings, env: Environment<'_>) -> Result<Wish> {
     if let (Roots::System, Some(mode), Some(setting)) = (&roots, mode, settings.setting("sslmode"))
         && mode != Mode::VerifyFull
     {
-        return Err(setting.wrong("sslrootcert=system needs sslmode=verify-full").hint(
-            "anybody can have a certificate of a public authority: only the name in it says whose it is",
-        ));
+        return Err(setting
+            .wrong("sslrootcert=system needs sslmode=verify-full")
+            .hint("anybody can have a certificate of a public authority: only the name in it says whose it is"));
     }
     let by_default = if roots == Roots::System { Mode::VerifyFull } else { Mode::Prefer };
     let (least, most) = versions(settings)?;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-pub(super) use login::{Attributes, Host, Keepalive, Login};
+pub(super) use login::{Attributes, Host, Login};
 
 use crate::error::{Failure, Result};
 use keyword::{KEYWORDS, Treated};

@@ -37,8 +37,8 @@ fn files(env: Environment<'_>) -> Vec<PathBuf> {
 
 /// The settings of one service; none where the file has no such section. Of a keyword that comes twice the first counts.
 fn read(file: &Path, service: &str) -> Result<Option<Settings>> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|e| Failure::usage(format!("service file {}: {e}", file.display())))?;
+    let text =
+        std::fs::read_to_string(file).map_err(|e| Failure::usage(format!("service file {}: {e}", file.display())))?;
     let mut found: Option<Settings> = None;
     for (number, line) in text.lines().enumerate().map(|(at, line)| (at + 1, line.trim())) {
         if line.is_empty() || line.starts_with('#') {

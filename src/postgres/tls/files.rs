@@ -18,7 +18,9 @@ pub(in crate::postgres) fn system_roots() -> Option<PathBuf> {
 pub(super) fn roots(wish: &Wish) -> Result<Option<(RootCertStore, PathBuf)>, String> {
     let demanded = wish.mode >= Mode::VerifyCa;
     let file = match &wish.roots {
-        Roots::System => system_roots().ok_or("this machine has no file of trusted certificates (package ca-certificates)")?,
+        Roots::System => {
+            system_roots().ok_or("this machine has no file of trusted certificates (package ca-certificates)")?
+        }
         Roots::Named(file) => file.clone(),
         Roots::InHome(Some(file)) if file.exists() => file.clone(),
         Roots::InHome(_) if !demanded => return Ok(None),
