@@ -81,7 +81,7 @@ impl<'a> Reader<'a> {
             let (from, dbname) = self.until(&['?']);
             self.set_decoded("dbname", dbname, from)?;
         }
-        if self.skip("?") {
+        if self.skip("?") && !self.rest().is_empty() {
             self.parameters()?;
         }
         Ok(())
@@ -295,6 +295,7 @@ mod tests {
             ("postgres://db?user=app&dbname=d%20d", "dbname=d d host=db user=app"),
             ("postgres://db/d?ssl=true", "dbname=d host=db sslmode=require"),
             ("postgres://db/d?user=a&user=b", "dbname=d host=db user=b"),
+            ("postgres://db/d?", "dbname=d host=db"),
         ] {
             assert_eq!(read(url), is, "{url}");
         }
