@@ -58,7 +58,11 @@ impl Binaries {
             Self::at(bin, major)
         });
         let fetched = fetched_folders();
-        below(Path::new(DEBIAN)).into_iter().chain(on_path).chain(fetched.iter().flat_map(|folder| below(folder))).collect()
+        below(Path::new(DEBIAN))
+            .into_iter()
+            .chain(on_path)
+            .chain(fetched.iter().flat_map(|folder| below(folder)))
+            .collect()
     }
 
     fn at(folder: PathBuf, major: u32) -> Option<Self> {
