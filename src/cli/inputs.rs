@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::PlanArg;
@@ -88,7 +89,7 @@ pub async fn look(inputs: &Inputs, resuming: bool) -> Result<PlanDoc> {
     findings.sort_by_key(|finding| finding.severity);
     let steps = steps(plan, &seen);
     let structure = read_structure(&blue).await?;
-    Ok(plan_doc(Subject { plan, seen: &seen, tables: &tables, structure, steps, findings }))
+    Ok(plan_doc(Subject { plan, seen: &seen, tables: &tables, structure, steps, findings, now: Timestamp::now() }))
 }
 
 fn seen<'a>(tables: &[Table], migrations: &'a [Migration], applied: &'a BTreeSet<String>) -> Seen<'a> {

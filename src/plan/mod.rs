@@ -9,8 +9,10 @@ mod file;
 mod fingerprint;
 mod later;
 mod secret;
+mod settings;
 mod suggest;
 mod units;
+mod window;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,6 +22,7 @@ use crate::postgres::Target;
 
 pub use check::read_plan;
 pub use fingerprint::digest;
+pub use window::{Opening, Window};
 
 /// One upgrade, as the plan file asks for it.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,6 +123,10 @@ pub struct Cutover {
     pub max_lag: u64,
     /// From fence to decide; beyond it everything is undone.
     pub deadline: Duration,
+    /// When it may happen; none: at any time.
+    pub window: Option<Window>,
+    /// Why there must be no rollback after it.
+    pub one_way: Option<String>,
 }
 
 /// Something that must switch together with the database.

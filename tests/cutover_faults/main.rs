@@ -13,6 +13,7 @@ mod gates;
 mod operators;
 mod participants;
 mod sessions;
+mod timing;
 
 use support::Pair;
 use support::running::{Running, until, until_sql};
