@@ -149,6 +149,11 @@ const EXPLANATIONS: &[Explanation] = &[
     ),
     of("plan/no-abort", "A participant prepares something that nothing undoes when the cutover is undone."),
     of("plan/no-checks", "Without checks nothing tells whether the migrations moved the data rightly."),
+    of(
+        "plan/not-encrypted",
+        "A participant of kind `http` is asked over plain HTTP, on another machine. Its answers decide whether it counts \
+         as switched, and its requests may hold secrets.",
+    ),
     of("plan/no-events", "Without events nothing that blue writes after the copy reaches green."),
     of("validate/constraint-not-valid", "A constraint on green is NOT VALID: rows may break it."),
     of("validate/digest-differs", "A table's rows on green are not blue's, though their number is the same."),
