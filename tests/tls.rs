@@ -160,7 +160,8 @@ async fn what_keeps_tls_from_coming_about_is_said_with_a_way_out() {
 
     let other = site.authority.sign(&names(&["other.example", "*.example.org"], "server"));
     serve(&site.server, &other, None).await;
-    let says = "blue: can't connect: the server's certificate is for other.example, *.example.org, not for db.site.example";
+    let says =
+        "blue: can't connect: the server's certificate is for other.example, *.example.org, not for db.site.example";
     site.refuses(&full, says, "sslmode=verify-ca").await;
 
     serve(&site.server, &site.authority.sign(&expired(names(&[HOST], "server"))), None).await;
