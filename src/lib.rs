@@ -29,5 +29,6 @@ pub mod lever;
 pub mod cutover;
 pub mod engine;
 pub mod report;
+pub mod rehearse;
 pub mod demo;
 pub mod cli;
