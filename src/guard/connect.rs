@@ -13,7 +13,7 @@ pub async fn connect_both(plan: &Plan) -> Result<(Db, Db)> {
     Ok((connect(&plan.blue).await?, connect(&plan.green).await?))
 }
 
-async fn connect(target: &Target) -> Result<Db> {
+pub(super) async fn connect(target: &Target) -> Result<Db> {
     target.connect(Access::ReadOnly).await.map_err(|e| {
         let hint = hint(target, &e);
         Failure::from(e).detail(format!("address: {}", target.address())).hint(hint)

@@ -95,7 +95,12 @@ impl Stage {
 
     /// Another schema for blue, and more text for the plan.
     pub async fn with(schema: &str, more: &str) -> Self {
-        let stage = Self { pair: Pair::start(schema).await, folder: tempfile::tempdir().unwrap() };
+        Self::on(Pair::start(schema).await, more)
+    }
+
+    /// The small upgrade on databases that are there.
+    pub fn on(pair: Pair, more: &str) -> Self {
+        let stage = Self { pair, folder: tempfile::tempdir().unwrap() };
         stage.write("plan.toml", &format!("{PLAN}{more}"));
         for (file, sql) in MIGRATIONS {
             stage.write(&format!("migrations/{file}"), sql);
