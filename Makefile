@@ -1,5 +1,5 @@
 # make demo   the main job: two throwaway servers, live traffic, the whole upgrade, a report
-# make test   all tests
+# make test   all tests; fetches PostgreSQL servers of other majors first (.ci/servers), and says so where it can't
 # Both install the system packages that are missing (.ci/install says which) and build what they need.
 
 # A toolchain that rustup has just installed is not on PATH before the next login.
@@ -12,15 +12,11 @@ ARGS ?=
 .PHONY: demo test lint build install clean
 
 demo: build
+	@case "$(ARGS)" in *--green-version*) .ci/servers || true ;; esac
 	@"$(CARGO_TARGET_DIR)/release/migrate" demo $(ARGS)
 
-# cargo-nextest runs tests as .config/nextest.toml says; without it cargo's own runner does.
 test: install
-	@if cargo nextest --version >/dev/null 2>&1; then \
-		cargo nextest run --locked $(if $(CI),--profile ci) $(ARGS); \
-	else \
-		cargo test --locked $(if $(CI),--no-fail-fast) $(ARGS) -- --test-threads=3; \
-	fi
+	@.ci/test $(ARGS)
 
 lint: install
 	@cargo fmt --all --check

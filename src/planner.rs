@@ -1,6 +1,8 @@
 //! From the plan and what was seen of blue and the migrations to the steps of a run. Pure and synchronous: it asks
 //! nobody, and leaves no meaningful choice to execution.
 
+use std::time::Duration;
+
 use crate::ddl::Migration;
 use crate::error::{Failure, Result};
 use crate::plan::{MigrationSource, Plan, digest};
@@ -145,6 +147,13 @@ pub struct Estimate {
     pub migrate_seconds: u64,
     /// Where the figures come from.
     pub basis: String,
+}
+
+impl Estimate {
+    /// From the first step to `ready`.
+    pub fn ready_in(&self) -> Duration {
+        Duration::from_secs(self.copy_seconds + self.migrate_seconds)
+    }
 }
 
 /// Bytes a second of copy, indexes and digests together, per core or job, whichever are fewer (2.4 GB in 28 s with two

@@ -109,7 +109,7 @@ async fn with_one_database_only_the_rest_is_looked_at_and_the_other_is_named() {
     assert!(topic(&without_blue, "versions")["seen"][0].as_str().unwrap().starts_with("green "));
     assert_eq!(without_blue["estimate"], Value::Null);
 
-    let neither = doctor_with(&stage, &[("BLUE_URL", &away), ("GREEN_URL", &away)], 3);
+    let neither = doctor_with(&stage, &[("BLUE_URL", &away), ("GREEN_URL", &format!("{away}2"))], 3);
     assert_eq!(found(&neither, "guard/unreachable").len(), 2);
     assert_eq!(topic(&neither, "this machine")["verdict"], "ok");
 }
@@ -222,10 +222,15 @@ async fn what_greens_server_lacks_of_blues_is_mended_by_what_is_said() {
                   ALTER ROLE app SET statement_timeout = '7s'; ALTER ROLE app SET search_path = auth, public";
     let stage = Stage::on(Pair::start_with(&settings, &format!("{SCHEMA} {schema}")).await, "");
     // Every column may take TOAST: the schema's restore locks three relations a table.
-    let wide = "DO $$ BEGIN FOR i IN 1..90 LOOP EXECUTE format('CREATE TABLE w%s (a text)', i); END LOOP; END $$";
+    let wide = "DO $$ BEGIN FOR i IN 1..900 LOOP EXECUTE format('CREATE TABLE w%s (a text)', i); END LOOP; END $$";
     stage.pair.on_blue().await.run(wide).await.unwrap();
     let other = Pair::start_with(
-        &[("max_connections", "20"), ("max_locks_per_transaction", "10"), ("max_prepared_transactions", "0")],
+        &[
+            ("shared_buffers", "1MB"),
+            ("max_connections", "20"),
+            ("max_locks_per_transaction", "10"),
+            ("max_prepared_transactions", "0"),
+        ],
         "",
     )
     .await;
@@ -241,7 +246,7 @@ async fn what_greens_server_lacks_of_blues_is_mended_by_what_is_said() {
     assert!(found(&document, "guard/settings-differ")[0].contains("work_mem 9.0 MB → 4.0 MB"), "{document:#}");
     // pg_restore fails there indeed, and not because of anything else.
     let admin = other.on_green().await;
-    let in_one = "DO $$ BEGIN FOR i IN 1..90 LOOP EXECUTE format('CREATE TABLE w%s (a text)', i); END LOOP; END $$";
+    let in_one = "DO $$ BEGIN FOR i IN 1..900 LOOP EXECUTE format('CREATE TABLE w%s (a text)', i); END LOOP; END $$";
     assert!(admin.run(in_one).await.unwrap_err().message().contains("out of shared memory"));
 
     // Some lacks hide behind others: a role that is not there has no settings.
@@ -277,7 +282,13 @@ async fn what_this_machine_lacks_is_named() {
     stage.edit("plan.toml", "[databases]\n", "[databases]\nauthz = \"${AUTHZ_URL}\"\n");
     let authz = stage.pair.server.url("nowhere");
     let document = doctor_with(&stage, &[("AUTHZ_URL", &authz)], 3);
-    let lacks = ["guard/file-missing", "guard/journal-folder", "guard/program-missing", "guard/unanswered"];
+    let lacks = [
+        "guard/file-missing",
+        "guard/journal-folder",
+        "guard/program-missing",
+        "guard/unanswered",
+        "plan/journal-unread",
+    ];
     assert_eq!(heavy(&document), BTreeSet::from(lacks), "{document:#}");
     // An environment without the plan's variables is said before any database is asked.
     let unset = stage.run(&["doctor"]).expect(2);

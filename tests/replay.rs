@@ -45,7 +45,8 @@ impl Replay {
 
     async fn applier(&self) -> Applier {
         let Self { pair, events, copy, .. } = self;
-        Applier::open(&pair.blue, &pair.green, events, copy, [], 1).await.unwrap()
+        let copied = replay::Copied { snapshot: copy.clone(), ..replay::Copied::default() };
+        Applier::open(&pair.blue, &pair.green, events, copied, 1).await.unwrap()
     }
 
     async fn n(&self, signature: &str) -> i32 {

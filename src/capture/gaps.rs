@@ -6,11 +6,13 @@
 
 use std::collections::BTreeSet;
 
+use tokio_postgres::error::SqlState;
+
 use super::trigger::{part_names, read_family};
 use crate::catalog::Table;
 use crate::error::{Context, Failure, Result};
 use crate::plan::{Event, When};
-use crate::postgres::{Db, Name};
+use crate::postgres::{Db, Error, Name};
 
 /// The relations on which a trigger of `event` is missing or does not always fire; none: nothing escapes it.
 ///
@@ -18,9 +20,14 @@ use crate::postgres::{Db, Name};
 pub async fn gaps(blue: &Db, event: &Event, tables: &[Table]) -> Result<Vec<Name>> {
     let context = || format!("event {:?}", event.name);
     let number = "SELECT number FROM teal.capture WHERE event = $1";
-    let number: i32 = match blue.maybe_row(number, &[&event.name]).await.with_context(context)? {
-        Some(row) => row.get(0),
-        None => return Err(Failure::blocked(format!("{}: nothing captures it", context())).hint("migrate abort")),
+    // A failover may have lost the outbox with its tables.
+    let lost = |e: &Error| e.code() == Some(&SqlState::UNDEFINED_TABLE);
+    let number: i32 = match blue.maybe_row(number, &[&event.name]).await {
+        Ok(Some(row)) => row.get(0),
+        Err(e) if !lost(&e) => return Err(e).with_context(context),
+        Ok(None) | Err(_) => {
+            return Err(Failure::blocked(format!("{}: nothing captures it", context())).hint("migrate abort"));
+        }
     };
     let oid: Option<u32> =
         blue.row("SELECT pg_catalog.to_regclass($1)::oid", &[&event.table]).await.with_context(context)?.get(0);

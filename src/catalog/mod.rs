@@ -4,10 +4,12 @@ mod holder;
 mod server;
 mod structure;
 mod table;
+mod timeline;
 mod writes;
 
 pub use holder::{Holder, blockers_of, waiting_for};
 pub use server::{Server, read_server};
 pub use structure::{Structure, read_structure};
 pub use table::{Column, Persistence, Relkind, Table, read_table_names, read_tables};
+pub use timeline::{Timeline, Timelines, read_timeline};
 pub use writes::{Baseline, TableCounters, TableWrites, Writes, difference, read_write_counters, writes_since};

@@ -106,6 +106,9 @@ fn approval_text(approval: &Approval) -> String {
         vec!["events".to_owned(), approval.tally.line()],
         vec!["clients wait".to_owned(), format!("at worst {} plus commits", show_millis(approval.deadline_ms))],
     ];
+    if let Some(why) = &approval.one_way {
+        rows.push(vec!["way back".to_owned(), format!("none, says the plan: {why}")]);
+    }
     let row = |text: String| vec!["stays on blue".to_owned(), text];
     match &approval.writes {
         Writes::Unknown { why } => rows.push(row(format!("unknown: {why}"))),

@@ -40,6 +40,9 @@ pub struct DemoArgs {
     /// Where plan, journal and report are written; a new folder below the temporary one by default
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// PostgreSQL's major version for green; this machine must have its server programs
+    #[arg(long, value_name = "MAJOR")]
+    green_version: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -101,8 +104,7 @@ async fn cancelled_for(stop: &CancellationToken, grace: Duration) {
 }
 
 async fn play(args: &DemoArgs, out: &Output, stop: &CancellationToken, begun: Instant) -> Result<()> {
-    out.say(&format!("Two throwaway servers; blue gets {} access tokens.\n", text::thousands(args.rows)));
-    let stage = set_the_stage(args).await?;
+    let stage = set_the_stage(args, out).await?;
     let traffic = Traffic::start(&stage.paths.conf, CLIENTS, fastrand::u64(..));
     wait_for_writes(&traffic, Side::Blue, WARM, stop).await?;
     out.say(&format!(
@@ -114,7 +116,7 @@ async fn play(args: &DemoArgs, out: &Output, stop: &CancellationToken, begun: In
     let doc = look(&inputs, false).await?;
     show_plan(&doc, &stage, out)?;
     traffic.mark("apply");
-    let upgraded = upgrade(&inputs, doc, stop, &traffic, out).await;
+    let upgraded = Box::pin(upgrade(&inputs, doc, stop, &traffic, out)).await;
     if upgraded.is_ok() {
         wait_for_writes(&traffic, Side::Green, WARM, stop).await?;
     }
@@ -134,13 +136,23 @@ async fn play(args: &DemoArgs, out: &Output, stop: &CancellationToken, begun: In
     }
 }
 
-async fn set_the_stage(args: &DemoArgs) -> Result<Stage> {
+async fn set_the_stage(args: &DemoArgs, out: &Output) -> Result<Stage> {
     let dir = match &args.dir {
         Some(dir) => std::path::absolute(dir)?,
         None => tempfile::Builder::new().prefix("teal-demo-").tempdir()?.keep(),
     };
-    let servers = [Server::start(&[]).context("blue")?, Server::start(&[]).context("green")?];
+    let green = match args.green_version {
+        Some(major) => Server::start_major(major, &[]),
+        None => Server::start(&[]),
+    };
+    let servers = [Server::start(&[]).context("blue")?, green.context("green")?];
     let [blue, green] = &servers;
+    out.say(&format!(
+        "Two throwaway servers, blue of PostgreSQL {}, green of {}; blue gets {} access tokens.\n",
+        blue.major(),
+        green.major(),
+        text::thousands(args.rows)
+    ));
     for server in &servers {
         let admin = Target::parse("server", &server.url("postgres"))?.connect(Access::ReadWrite).await?;
         admin.run("CREATE DATABASE oauth").await?;

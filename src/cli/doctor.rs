@@ -5,11 +5,10 @@ use std::time::Duration;
 use clap::Args;
 
 use super::inputs::{Inputs, unproved};
-use super::plan::is_under_way;
 use super::{Output, PlanArg};
 use crate::engine::run_folder;
 use crate::error::{Failure, Result};
-use crate::finding::blockers;
+use crate::finding::{Finding, blockers};
 use crate::guard::{Wanted, examine};
 use crate::journal::{State, Store};
 use crate::planner::estimate;
@@ -32,11 +31,13 @@ pub async fn run(args: DoctorArgs, all: bool, out: &Output) -> Result<()> {
     let path = args.plan.path()?;
     let inputs = Inputs::read(&path)?;
     let plan = &inputs.plan;
-    let state = Store::read(&run_folder(plan))?.map_or(State::New, |(run, _)| run.state);
-    let resuming = is_under_way(&inputs)?;
+    let read = Store::read(&run_folder(plan)).map_err(Failure::from);
+    let state = read.as_ref().map_or(State::New, |read| read.as_ref().map_or(State::New, |(run, _)| run.state));
+    let resuming = state != State::New && !state.is_over();
     let examined = examine(Wanted { plan, resuming, old_after: OLD_AFTER, measure: !args.no_measure }).await;
     let mut findings = DoctorDoc::findings_of(&examined.topics);
     findings.extend(unproved(plan));
+    findings.extend(read.err().map(unread));
     findings.sort_by_key(|finding| finding.severity);
     let blocked = blockers(&findings).count();
     let path = path.display();
@@ -71,4 +72,14 @@ pub async fn run(args: DoctorArgs, all: bool, out: &Output) -> Result<()> {
             .hint(format!("clear them as said above, then: migrate doctor {path}")));
     }
     Ok(())
+}
+
+/// What else there is can be looked at without the journal.
+fn unread(e: Failure) -> Finding {
+    let finding = Finding::blocker("plan/journal-unread", "this machine", e.what)
+        .so_what("whether a run is under way can't be told from here, nor can one be begun");
+    match e.hint {
+        Some(hint) => finding.next(hint),
+        None => finding,
+    }
 }

@@ -82,6 +82,10 @@ const EXPLANATIONS: &[Explanation] = &[
         "A table of green takes writes from others before the decision, so what is there can't be told \
                               from the copy any more.",
     ),
+    of(
+        "cutover/clock-differs",
+        "This machine's clock and blue's are more than two seconds apart. The window is judged by blue's.",
+    ),
     of("cutover/lag", "More bytes of captured events wait than `max_lag` allows. Run apply: it replays them."),
     of(
         "cutover/locks-per-transaction",
@@ -104,6 +108,11 @@ const EXPLANATIONS: &[Explanation] = &[
         "cutover/subscription",
         "Blue receives rows by logical replication. The worker fires no statement triggers, so it would write to blue \
          behind the fence: disable the subscription before the cutover.",
+    ),
+    of(
+        "cutover/window",
+        "The plan's window. A blocker while it is closed, or closes too soon for the deadline and the participants' \
+         timeouts; it says when it opens next. A note, with the time that is left, while it is open.",
     ),
     of("event/dead-letter", "An event could not be replayed on green; see cutover/dead-letter."),
     of(
@@ -238,8 +247,14 @@ const EXPLANATIONS: &[Explanation] = &[
         "plan/program-missing",
         "A program of a participant is not on this machine; a cutover from here would be undone at its prepare.",
     ),
+    of("plan/journal-unread", "The journal of this plan's run can't be read: it is damaged, or its folder is none."),
     of("plan/no-abort", "A participant prepares something that nothing undoes when the cutover is undone."),
     of("plan/no-checks", "Without checks nothing tells whether the migrations moved the data rightly."),
+    of(
+        "plan/not-encrypted",
+        "A participant of kind `http` is asked over plain HTTP, on another machine. Its answers decide whether it counts \
+         as switched, and its requests may hold secrets.",
+    ),
     of("plan/no-events", "Without events nothing that blue writes after the copy reaches green."),
     of("validate/constraint-not-valid", "A constraint on green is NOT VALID: rows may break it."),
     of("validate/digest-differs", "A table's rows on green are not blue's, though their number is the same."),

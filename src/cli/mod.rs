@@ -143,7 +143,7 @@ async fn run(command: Command, verbose: u8, out: &Output) -> Result<()> {
         Command::Plan(args) => plan::run(args, out).await,
         Command::Apply(args) => apply::run(args, out).await,
         Command::Status(args) => status::run(args, out).await,
-        Command::Cutover(args) => cutover::run(args, out).await,
+        Command::Cutover(args) => Box::pin(cutover::run(args, out)).await,
         Command::Validate(args) => validate::run(args, out).await,
         Command::Report(args) => report::run(&args, out),
         Command::Abort(args) => abort::run(args, out).await,

@@ -5,12 +5,13 @@ use serde::Serialize;
 
 use super::inputs::Inputs;
 use super::{Output, PlanArg};
-use crate::engine::{self, ValidatedResult, validate_now};
+use crate::catalog::Timelines;
+use crate::engine::{self, CopyResult, ValidatedResult, validate_now};
 use crate::error::{Failure, Result};
 use crate::finding::blockers;
 use crate::journal::State;
 use crate::report::text::{self, thousands};
-use crate::step::{Notices, Phase, StepId};
+use crate::step::{Action, Notices, Phase, StepId};
 
 #[derive(Debug, Args)]
 pub struct ValidateArgs {
@@ -33,7 +34,8 @@ pub async fn run(args: ValidateArgs, out: &Output) -> Result<()> {
     let path = args.plan.path()?;
     let Inputs { plan, .. } = Inputs::read(&path)?;
     let folder = engine::run_folder(&plan);
-    let state = crate::journal::Store::read(&folder)?.map_or(State::New, |(run, _)| run.state);
+    let run = crate::journal::Store::read(&folder)?.map(|(run, _)| run);
+    let state = run.as_ref().map_or(State::New, |run| run.state);
     if matches!(state, State::New | State::Applying | State::Aborted | State::Finished) {
         return Err(Failure::blocked(format!("the run is {state}: there is nothing to validate")).hint(match state {
             State::Finished => format!("what was proved stands in: migrate report {}", path.display()),
@@ -41,6 +43,12 @@ pub async fn run(args: ValidateArgs, out: &Output) -> Result<()> {
         }));
     }
     let (blue, green) = crate::guard::connect_both(&plan).await?;
+    // After the decision green is like any other database: it may fail over.
+    if let Some(run) = run.filter(|_| !state.is_decided())
+        && let Some(copy) = engine::result_of::<CopyResult>(&run, |action| *action == Action::Copy)?
+    {
+        copy.timelines.refuse_failover(&Timelines::read(&blue, &green).await?)?;
+    }
     let notices = Notices::new(StepId::new(Phase::Validate, "now"), None);
     let result = validate_now(&plan, &blue, &green, &folder, &notices).await?;
     let failed = blockers(&result.findings).count();

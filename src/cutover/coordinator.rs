@@ -15,14 +15,15 @@ use super::fence::{self, Decided, Fence, Order};
 use super::forward::go_forward;
 use super::gate::check_gates;
 use super::participant::{Participant, Switch, open_participant};
-use crate::catalog::{Baseline, Structure, Writes, read_tables, writes_since};
+use super::timing::still_time;
+use crate::catalog::{Baseline, Structure, Timelines, Writes, read_tables, writes_since};
 use crate::error::{Context, Failure, Result};
 use crate::failpoint::failpoint;
 use crate::finding::{Finding, blockers};
 use crate::journal::{Identity, Record, Recorder, Run, State, StepStatus, StoreError};
 use crate::plan::{self, Plan};
 use crate::postgres::{Access, Db, Lsn};
-use crate::replay::{self, Applier, Tally};
+use crate::replay::{self, Applier, Copied, Tally};
 use crate::step::{NoticeBody, Notices, Phase, StepId};
 use crate::units::count;
 
@@ -36,10 +37,8 @@ pub struct Given<'a> {
     pub plan: &'a Plan,
     /// The run's folder.
     pub folder: &'a Path,
-    /// `pg_current_snapshot()` of the copy.
-    pub copy: String,
-    /// Events that blue reversed before the copy.
-    pub reversed: Vec<i64>,
+    /// What replay must know of the copy.
+    pub copied: Copied,
     /// Blue's structure at the copy.
     pub structure: Structure,
     /// Blue's write counters at the copy.
@@ -64,6 +63,9 @@ pub struct Approval {
     pub participants: Vec<String>,
     /// From fence to decide.
     pub deadline_ms: u64,
+    /// Why there will be no rollback; none: the plan does not forbid one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub one_way: Option<String>,
     /// Warnings and notes.
     pub findings: Vec<Finding>,
 }
@@ -193,6 +195,11 @@ where
     // Gates: nothing has been touched yet, so a closed one undoes nothing.
     let mut drain = open_drain(given, recorder).await?;
     let approval = ask_gates(given, recorder).await?;
+    let settings = given.plan.settings();
+    if settings != recorder.run().settings {
+        // Begun as one that was interrupted, it has not taken them yet; the report tells what this attempt was held to.
+        recorder.record(Record::SettingsChanged { settings }).await?;
+    }
     let attempt = recorder.run().attempt + 1;
     recorder.record(Record::CutoverStarted { attempt }).await?;
 
@@ -255,6 +262,7 @@ where
         let blue = given.plan.blue.connect(Access::ReadOnly).await.map_err(Failure::from)?;
         // The sizes that it asks for are behind everybody's ACCESS EXCLUSIVE lock.
         blue.run("SET lock_timeout = '5s'").await.map_err(Failure::from)?;
+        still_time(given.plan, &blue).await?;
         read_tables(&blue).await?
     };
     let run = recorder.run().id.clone();
@@ -299,18 +307,23 @@ async fn drain_under(given: &Given<'_>, recorder: &Recorder, drain: &mut Drain, 
     let notices = recorder.notices(&step("drain"));
     let work = async {
         let drained = drain.run(&run, &given.plan.events, &notices).await?;
-        Ok((drained, fence.read_structure().await?))
+        Ok((drained, fence.read_structure().await?, fence.read_timeline().await?))
     };
     let too_late = |_| {
         let seconds = given.plan.cutover.deadline.as_secs_f64();
         Failure::failed(format!("the drain did not end within the deadline of {seconds} s"))
     };
     let in_time = async { tokio::time::timeout(fence.left(), work).await.map_err(too_late)? };
-    let (drained, structure) = unless_stopped(recorder, in_time).await?;
+    let (drained, structure, blue_fenced) = unless_stopped(recorder, in_time).await?;
+    let timelines = &given.copied.timelines;
+    let mut failovers = timelines.failovers(&drained.timelines);
+    // The fence's session came later than the drain's, and may have reached another server.
+    failovers.extend(timelines.failovers(&Timelines { blue: blue_fenced, green: None }));
     let facts = Facts {
         tally: drained.tally,
         verified: drained.verified.clone(),
         green_open: drained.green_open.clone(),
+        failovers,
         structure_changes: given.structure.differences(&structure),
         left: fence.left(),
     };
@@ -373,8 +386,7 @@ async fn put_back(given: &Given<'_>, recorder: &mut Recorder) -> Result<()> {
 
 async fn open_drain(given: &Given<'_>, recorder: &Recorder) -> Result<Drain> {
     let Plan { blue, green, events, .. } = given.plan;
-    let reversed = given.reversed.iter().copied();
-    let applier = Applier::open(blue, green, events, &given.copy, reversed, recorder.token()).await?;
+    let applier = Applier::open(blue, green, events, given.copied.clone(), recorder.token()).await?;
     Drain::open(blue, green, applier, events, &recorder.notices(&step("drain"))).await
 }
 
@@ -389,6 +401,7 @@ async fn ask_gates(given: &Given<'_>, recorder: &mut Recorder) -> Result<Approva
         writes: writes_since(&blue, &given.writes_before).await?,
         participants: given.plan.participants.iter().map(|spec| spec.name.clone()).collect(),
         deadline_ms: u64::try_from(given.plan.cutover.deadline.as_millis()).unwrap_or(u64::MAX),
+        one_way: given.plan.cutover.one_way.clone(),
         findings,
     })
 }

@@ -13,6 +13,8 @@ pub struct Facts {
     pub verified: Verified,
     /// What is wrong with green's gate, if anything.
     pub green_open: Option<String>,
+    /// Which server has failed over since the copy, if any.
+    pub failovers: Vec<String>,
     /// What changed in blue's structure since the copy, a line per object.
     pub structure_changes: Vec<String>,
     /// What is left of the deadline.
@@ -24,7 +26,7 @@ pub const COMMIT_MARGIN: Duration = Duration::from_millis(100);
 
 /// The reasons not to decide; none: decide.
 pub fn objections(facts: &Facts) -> Vec<String> {
-    let Facts { tally, verified, green_open, structure_changes, left } = facts;
+    let Facts { tally, verified, green_open, failovers, structure_changes, left } = facts;
     let mut reasons = Vec::new();
     if tally.overflowed {
         reasons.push("capture stopped: the outbox passed its budget".to_owned());
@@ -42,6 +44,7 @@ pub fn objections(facts: &Facts) -> Vec<String> {
     if let Some(open) = green_open {
         reasons.push(open.clone());
     }
+    reasons.extend(failovers.first().cloned());
     if let Some(first) = structure_changes.first() {
         let more = structure_changes.len() - 1;
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -62,6 +65,7 @@ mod tests {
             tally: Tally { captured: 3, applied: 1, nothing_to_do: 1, in_copy: 1, ..Tally::default() },
             verified: Verified::default(),
             green_open: None,
+            failovers: Vec::new(),
             structure_changes: Vec::new(),
             left: Duration::from_secs(3),
         }
@@ -75,13 +79,16 @@ mod tests {
     #[test]
     fn every_single_thing_amiss_is_a_reason_not_to() {
         type Break = fn(&mut Facts);
-        let amiss: [(&str, Break); 8] = [
+        let amiss: [(&str, Break); 9] = [
             ("capture stopped", |f| f.tally.overflowed = true),
             ("could not be replayed", |f| f.tally.dead = 1),
             ("do not add up", |f| f.tally.waiting = 1),
             ("do not add up", |f| f.tally.captured = 4),
             ("does not show 1 replayed", |f| f.verified.failed = 1),
             ("takes writes", |f| f.green_open = Some("public.t on green takes writes from anybody".to_owned())),
+            ("blue has failed over", |f| {
+                f.failovers = vec!["blue has failed over since the copy (timeline 1, now 2)".to_owned(); 2];
+            }),
             ("structure changed since the copy: table public.t: changed and 1 more", |f| {
                 f.structure_changes = vec!["table public.t: changed".to_owned(), "index public.i: added".to_owned()];
             }),

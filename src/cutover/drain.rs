@@ -1,5 +1,6 @@
 //! Under the fence: everything that blue still has to say reaches green.
 
+use crate::catalog::Timelines;
 use crate::error::{Context, Failure, Result};
 use crate::failpoint::failpoint;
 use crate::plan::Event;
@@ -32,6 +33,8 @@ pub struct Drained {
     pub verified: Verified,
     /// What is wrong with green's gate.
     pub green_open: Option<String>,
+    /// Where the servers stand that were drained.
+    pub timelines: Timelines,
     /// A session whose snapshot is green as it is now; blue needs none, it stands still behind the fence.
     pub witness: Option<Db>,
 }
@@ -77,6 +80,7 @@ impl Drain {
             verify_events_taken_after(&self.blue, &self.green, events, &self.verified_until, notices).await?;
         let tally = replay::read_tally(&self.blue, &self.green).await?;
         let green_open = replay::is_closed(&self.green).await?.err();
+        let timelines = Timelines::read(&self.blue, &self.green).await?;
         let witness = self.witness.take();
         if let Some(witness) = &witness {
             // The first statement takes the snapshot.
@@ -84,6 +88,6 @@ impl Drain {
         }
         failpoint("drain.applied");
         let lsn = lsn.parse().map_err(Failure::failed)?;
-        Ok(Drained { lsn, tally, verified, green_open, witness })
+        Ok(Drained { lsn, tally, verified, green_open, timelines, witness })
     }
 }

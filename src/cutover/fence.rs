@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Structure, Table, read_structure, waiting_for};
+use crate::catalog::{Structure, Table, Timeline, read_structure, read_timeline, waiting_for};
 use crate::error::{Context, Failure, Result};
 use crate::failpoint::failpoint;
 use crate::journal::RunId;
@@ -159,6 +159,13 @@ impl Fence {
         let structure = read_structure(&self.db).await?;
         self.arm().await?;
         Ok(structure)
+    }
+
+    /// Where the server stands that holds the fence.
+    pub async fn read_timeline(&self) -> Result<Option<Timeline>> {
+        let timeline = read_timeline(&self.db).await?;
+        self.arm().await?;
+        Ok(timeline)
     }
 
     /// COMMIT: the one point past which a cutover only goes forward.

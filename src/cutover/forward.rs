@@ -72,7 +72,7 @@ fn commit_step(spec: &plan::Participant) -> StepId {
 }
 
 /// Members of a group stand next to each other and commit at once; the rest one by one, in the order written.
-fn groups(participants: &[plan::Participant]) -> impl Iterator<Item = &[plan::Participant]> {
+pub(super) fn groups(participants: &[plan::Participant]) -> impl Iterator<Item = &[plan::Participant]> {
     participants.chunk_by(|a, b| a.group.is_some() && a.group == b.group)
 }
 

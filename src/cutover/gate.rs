@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::coordinator::Given;
 use super::participant::{Participant, Switch, open_participant};
+use super::timing::time_gates;
 use crate::capture;
 use crate::catalog::{Holder, Server, Table, blockers_of, read_server, read_structure, read_table_names, read_tables};
 use crate::error::Result;
@@ -17,7 +18,7 @@ const LONG_TRANSACTION: Duration = Duration::from_secs(1);
 
 /// Asks every gate. Reads only.
 pub async fn check_gates(given: &Given<'_>, blue: &Db, green: &Db) -> Result<Vec<Finding>> {
-    let mut findings = Vec::new();
+    let mut findings = time_gates(given.plan, blue).await?;
     let holders = blockers_of(blue, &read_table_names(blue).await?, LONG_TRANSACTION).await?;
     findings.extend(holders.iter().map(holder_gate));
     if holders.iter().any(|holder| holder.mode == "AccessExclusiveLock") {

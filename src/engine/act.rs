@@ -139,7 +139,7 @@ impl<'a> Act<'a> {
     async fn applier(&self, recorder: &Recorder) -> Result<Applier> {
         let copy = copy_result(recorder.run())?;
         let Plan { blue, green, events, .. } = self.plan;
-        Applier::open(blue, green, events, &copy.point.visible, copy.reversed, recorder.token()).await
+        Applier::open(blue, green, events, copy.copied(), recorder.token()).await
     }
 
     async fn capture(&self, name: &str, notices: &Notices) -> Done {

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
-use super::results::copy_step;
+use super::results::{CopyResult, copy_step, result_of};
+use crate::catalog::Timelines;
 use crate::ddl::Migration;
 use crate::error::{Failure, Result};
 use crate::journal::{
@@ -73,7 +73,7 @@ pub async fn begin(order: Begin<'_>) -> Result<Recorder> {
             run: RunId::fresh(),
             plan: order.plan.name.clone(),
             steps,
-            settings: settings(order.plan),
+            settings: order.plan.settings(),
         };
         store.append(1, 0, begun)?;
     }
@@ -141,16 +141,6 @@ fn remove_empty(folder: &Path) {
     let _ = std::fs::remove_dir(folder);
 }
 
-/// Timeouts, jobs and gates: in no digest, journaled when they change.
-fn settings(plan: &Plan) -> Value {
-    json!({
-        "jobs": plan.jobs,
-        "lock_timeout_ms": u64::try_from(plan.migrations.lock_timeout.as_millis()).unwrap_or(u64::MAX),
-        "max_lag_bytes": plan.cutover.max_lag,
-        "deadline_ms": u64::try_from(plan.cutover.deadline.as_millis()).unwrap_or(u64::MAX),
-    })
-}
-
 /// Done and unchanged: skipped. Done and changed: refused. Pending: takes the new input.
 async fn take_inputs(
     plan: &Plan,
@@ -164,6 +154,7 @@ async fn take_inputs(
     if let Some(redo) = redo {
         reset_from(plan, recorder, redo).await?;
     }
+    refuse_failover(plan, recorder).await?;
     refuse_new_files(plan, migrations, recorder)?;
     refuse_new_events(plan, recorder)?;
     for step in recorder.run().steps.clone() {
@@ -186,11 +177,19 @@ async fn take_inputs(
             recorder.record(Record::StepReset { step: last.id, why }).await?;
         }
     }
-    let settings = settings(plan);
+    let settings = plan.settings();
     if settings != recorder.run().settings {
         recorder.record(Record::SettingsChanged { settings }).await?;
     }
     Ok(())
+}
+
+/// What was done since the copy may be lost where a server has failed over: a migration that the journal calls done, say.
+async fn refuse_failover(plan: &Plan, recorder: &Recorder) -> Result<()> {
+    let Some(copy) = result_of::<CopyResult>(recorder.run(), |action| *action == Action::Copy)? else { return Ok(()) };
+    let blue = plan.blue.connect(Access::ReadOnly).await?;
+    let green = plan.green.connect(Access::ReadOnly).await?;
+    copy.timelines.refuse_failover(&Timelines::read(&blue, &green).await?)
 }
 
 /// Checks that compare green with blue at the copy can be asked again until the first event is replayed on green: from

@@ -11,11 +11,11 @@ use super::checks;
 use super::kept;
 use super::results::CopyResult;
 use crate::capture;
-use crate::catalog::{Table, read_structure, read_tables, read_write_counters};
+use crate::catalog::{Table, Timelines, read_structure, read_tables, read_write_counters};
 use crate::error::{Failure, Result};
 use crate::failpoint::failpoint;
 use crate::journal::Recorder;
-use crate::plan::Plan;
+use crate::plan::{Event, Plan};
 use crate::postgres::{Access, Name};
 use crate::replay;
 use crate::snapshot::{self, CopyPoint, PostData};
@@ -35,17 +35,21 @@ impl Act<'_> {
         let Plan { blue, green, jobs, .. } = self.plan;
         let (folder, stop) = (recorder.folder(), recorder.stop());
         let db = self.blue().await?;
+        let tables = read_tables(&db).await?;
+        for event in &self.plan.events {
+            refuse_gap(event, &capture::gaps(&db, event, &tables).await?)?;
+        }
         let old = self.green().await?;
         snapshot::empty_green(&old).await?;
         replay::forget_receipts(&db, &old).await?;
         drop(old);
 
-        let tables = read_tables(&db).await?;
         let writes = read_write_counters(&db).await?;
         let export = snapshot::export(blue, &tables).await?;
         failpoint("snapshot.exported");
         let point = export.point.clone();
         let structure = read_structure(&export.db).await?;
+        let timelines = Timelines::read(&export.db, &self.green().await?).await?;
         let mut reversed = Vec::new();
         for event in &self.plan.events {
             let captured = capture::resolve(&db, event, &tables).await?;
@@ -80,9 +84,22 @@ impl Act<'_> {
             show_bytes(bytes),
             point.lsn
         );
-        let result = CopyResult { point, tables: copied, digests, structure, writes, reversed, answers };
+        timelines.refuse_failover(&Timelines::read(&self.blue().await?, &self.green().await?).await?)?;
+        let result = CopyResult { point, timelines, tables: copied, digests, structure, writes, reversed, answers };
         Ok((kept(&result)?, outcome))
     }
+}
+
+/// A failover with asynchronous replication may have lost the triggers that the journal says are there; and whoever
+/// disabled one did so unseen. A copy without them would miss what comes after it.
+fn refuse_gap(event: &Event, gaps: &[Name]) -> Result<()> {
+    let Some(relation) = gaps.first() else { return Ok(()) };
+    Err(Failure::blocked(format!(
+        "event {:?} on {}: a capture trigger is missing, disabled, or lets replica-role sessions pass",
+        event.name,
+        relation.plain()
+    ))
+    .hint("begin anew: migrate abort"))
 }
 
 /// Blue's digests and its side of the checks, inside the snapshot.

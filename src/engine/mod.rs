@@ -80,9 +80,20 @@ async fn run_step(act: &mut Act<'_>, recorder: &mut Recorder, step: &Step) -> Re
             let failure = if recorder.stop().is_cancelled() { interrupted(recorder) } else { failure };
             let failure = failure.context(format!("step {}", step.id));
             recorder.append(Record::StepFailed { step: step.id.clone(), error: failure.what.clone() })?;
-            Err(failure.state("blue serves; green is not in use").hint("run the same command again"))
+            Err(failure.state("blue serves; green is not in use").hint(what_to_do(recorder.folder())))
         }
     }
+}
+
+/// A program that wrote its file on a full disk may not say so: `pg_dump` 15 ends with 0 where the end of its archive did
+/// not fit (E), and only the reader of the archive fails.
+fn what_to_do(folder: &std::path::Path) -> String {
+    const FULL: u64 = 64 << 10;
+    let free = rustix::fs::statvfs(folder).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    if free.is_ok_and(|free| free < FULL) {
+        return format!("make room on the disk of {}, then run the same command again", folder.display());
+    }
+    "run the same command again".to_owned()
 }
 
 /// Actions look at `stop` themselves where they can end well; one that has not ended some seconds later is dropped,

@@ -6,13 +6,13 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Baseline, Structure};
+use crate::catalog::{Baseline, Structure, Timelines};
 use crate::cutover::Given;
 use crate::error::{Failure, Result};
 use crate::finding::Finding;
 use crate::journal::Run;
 use crate::plan::Plan;
-use crate::replay::{Tally, Verified};
+use crate::replay::{Copied, Tally, Verified};
 use crate::snapshot::{CopyPoint, TableCopied};
 use crate::step::{Action, Phase, StepId};
 use crate::validate::{Answer, CheckOutcome, GreenFacts, TableDigest};
@@ -22,6 +22,9 @@ use crate::validate::{Answer, CheckOutcome, GreenFacts, TableDigest};
 pub struct CopyResult {
     /// The snapshot and its position in blue's log.
     pub point: CopyPoint,
+    /// The timelines on which the snapshot and the copy hold.
+    #[serde(default)]
+    pub timelines: Timelines,
     /// Rows and bytes of each table.
     pub tables: Vec<TableCopied>,
     /// Blue's digests inside the snapshot.
@@ -34,6 +37,13 @@ pub struct CopyResult {
     pub reversed: Vec<i64>,
     /// Blue's answers to the checks, by the check's digest; the rows are kept in the run's folder.
     pub answers: BTreeMap<String, Answer>,
+}
+
+impl CopyResult {
+    /// What replay must know of it.
+    pub fn copied(&self) -> Copied {
+        Copied { snapshot: self.point.visible.clone(), reversed: self.reversed.clone(), timelines: self.timelines }
+    }
 }
 
 /// What `validate/copy` leaves.
@@ -109,14 +119,7 @@ pub fn copy_result(run: &Run) -> Result<CopyResult> {
 /// What a cutover works from.
 pub fn given<'a>(plan: &'a Plan, run: &Run, folder: &'a Path) -> Result<Given<'a>> {
     let copy = copy_result(run)?;
-    Ok(Given {
-        plan,
-        folder,
-        copy: copy.point.visible,
-        reversed: copy.reversed,
-        structure: copy.structure,
-        writes_before: copy.writes,
-    })
+    Ok(Given { plan, folder, copied: copy.copied(), structure: copy.structure, writes_before: copy.writes })
 }
 
 /// The step in which the copy is made: what `--redo` of anything after it goes back to.

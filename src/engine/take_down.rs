@@ -54,7 +54,7 @@ pub async fn abort(plan: &Plan) -> Result<Left> {
     if let Some(decision) = cutover::read_decision(&blue).await? {
         return Err(Failure::blocked(format!("run {} has decided at {}: green serves", decision.run, decision.at))
             .state("nothing was done")
-            .hint("go on with: migrate cutover; a way back after the decision (rollback) is not supported yet"));
+            .hint(format!("go on with: migrate cutover; {}", no_way_back(plan))));
     }
     let row = read_run_row(&blue).await?;
     if let Some(row) = &row {
@@ -74,6 +74,14 @@ pub async fn abort(plan: &Plan) -> Result<Left> {
     drop_schema(&blue).await?;
     let green = if green_is_ours { "empty; the settings of the database stay" } else { "untouched" };
     Ok(Left { blue: "nothing; it serves".to_owned(), green: green.to_owned() })
+}
+
+/// Why there is none after the decision.
+fn no_way_back(plan: &Plan) -> String {
+    match &plan.cutover.one_way {
+        Some(why) => format!("the plan says that there is no way back: {why}"),
+        None => "a way back after the decision (rollback) is not supported yet".to_owned(),
+    }
 }
 
 /// The databases of this plan may carry the run of another one: that is not ours to take down.
@@ -108,8 +116,8 @@ pub async fn abort_recorded(plan: &Plan, recorder: &mut Recorder) -> Result<Left
         return Err(Failure::blocked(format!("the run has decided (state {}): green serves", recorder.run().state))
             .state("nothing was done")
             .hint(match recorder.run().state {
-                State::Green | State::Finished => "a way back after the decision (rollback) is not supported yet",
-                _ => "go on with: migrate cutover; a way back after the decision (rollback) is not supported yet",
+                State::Green | State::Finished => no_way_back(plan),
+                _ => format!("go on with: migrate cutover; {}", no_way_back(plan)),
             }));
     }
     if matches!(recorder.run().state, State::Switching | State::InDoubt { .. }) {

@@ -83,12 +83,18 @@ async fn locks_of_the_restore(both: &Both<'_>) -> Result<Option<Finding>> {
     if needed <= slots {
         return Ok(None);
     }
-    let what = format!("restoring the schema takes about {needed} locks at once, green's lock table holds {slots}");
-    Ok(Some(
+    let what =
+        format!("restoring the schema takes about {needed} locks at once, green's lock table is made for {slots}");
+    // A lock table grows into what memory the server has left over: twice its size, and some hundreds more on a small
+    // server (270 locks fitted where 200 were promised).
+    let finding = if needed > slots.saturating_mul(2).saturating_add(1500) {
         Finding::blocker("guard/locks-per-transaction", "green", what)
             .so_what("it would fail with \"out of shared memory\"")
-            .next(both.green_provider.set("max_locks_per_transaction", enough_locks(server, needed))),
-    ))
+    } else {
+        Finding::warning("guard/locks-per-transaction", "green", what)
+            .so_what("it may fail with \"out of shared memory\"")
+    };
+    Ok(Some(finding.next(both.green_provider.set("max_locks_per_transaction", enough_locks(server, needed)))))
 }
 
 /// A `max_locks_per_transaction` with room for twice what is needed, in steps of the default.

@@ -61,8 +61,8 @@ impl Settings {
     }
 }
 
-/// The driver names a time zone and an encoding of its own when it connects, which hides what the server's is: the files
-/// tell it to those who may read them, for others it stays unknown.
+/// The driver names a time zone and an encoding of its own when it connects, which hides what the server's is: the
+/// catalog and the files tell it to those who may read them, for others it stays unknown.
 pub(super) async fn read_settings(db: &Db) -> Result<Settings> {
     let rows = db.rows(include_str!("../postgres/sql/select_all_settings.sql"), &[]).await?;
     let setting = |row: &tokio_postgres::Row| Setting {
@@ -77,10 +77,15 @@ pub(super) async fn read_settings(db: &Db) -> Result<Settings> {
         .map(|row| (row.get("name"), setting(row)))
         .filter(|(_, s): &(_, Setting)| s.source != "client")
         .collect();
-    match db.maybe_row(include_str!("../postgres/sql/select_file_timezone.sql"), &[]).await {
+    match db.maybe_row(include_str!("../postgres/sql/select_timezone.sql"), &[]).await {
         Ok(row) => {
             settings.extend(row.map(|row| {
-                let setting = Setting { value: row.get("value"), settable: true, ..Setting::default() };
+                let setting = Setting {
+                    value: row.get("value"),
+                    source: row.get("source"),
+                    settable: true,
+                    ..Setting::default()
+                };
                 ("TimeZone".to_owned(), setting)
             }));
         }

@@ -80,6 +80,11 @@ impl From<StoreError> for Failure {
             StoreError::Busy { .. } => Self::blocked(e.to_string()).hint("migrate status"),
             StoreError::Damaged { .. } => Self::blocked(e.to_string())
                 .hint("restore the journal from where it was copied, or put blue back with: migrate abort"),
+            StoreError::Io { ref source, ref path } if source.kind() == std::io::ErrorKind::StorageFull => {
+                let folder = path.parent().unwrap_or(path).display();
+                Self::failed(e.to_string())
+                    .hint(format!("make room on the disk of {folder}, then run the same command again"))
+            }
             _ => Self::failed(e.to_string()),
         }
     }

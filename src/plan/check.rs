@@ -5,6 +5,7 @@ mod event;
 mod expectation;
 mod migrations;
 mod participant;
+mod request;
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -16,7 +17,7 @@ use super::excerpt::{Problem, failure};
 use super::file::{PlanFile, Section, Text};
 use super::secret::Masks;
 use super::suggest::not_one_of;
-use super::{Cutover, Plan};
+use super::{Cutover, Plan, Window};
 use crate::error::{Context, Failure, Result};
 
 /// Reads and checks a plan file; `env` gives the value of `${NAME}`.
@@ -157,13 +158,21 @@ fn jobs(top: &mut Section<'_>) -> Option<usize> {
 }
 
 fn cutover(top: &mut Section<'_>) -> Option<Cutover> {
-    let default = Cutover { max_lag: 1 << 20, deadline: Duration::from_secs(5) };
+    let default = Cutover { max_lag: 1 << 20, deadline: Duration::from_secs(5), window: None, one_way: None };
     let has = top.has("cutover");
     let Some(mut cutover) = top.section("cutover", "[cutover]") else { return (!has).then_some(default) };
     let max_lag = cutover.size("max_lag", default.max_lag);
     let deadline = cutover.duration("deadline", default.deadline);
+    let has_window = cutover.has("window");
+    let window = cutover.text("window").and_then(|text| top.file.read(&text, Window::parse));
+    let one_way = cutover.text("one_way").map(|text| text.value);
     cutover.end();
-    Some(Cutover { max_lag: max_lag?, deadline: deadline? })
+    Some(Cutover {
+        max_lag: max_lag?,
+        deadline: deadline?,
+        window: if has_window { Some(window?) } else { None },
+        one_way,
+    })
 }
 
 /// Notes every name that stands twice; `kind` is the thing named: `event`.

@@ -101,7 +101,7 @@ impl PlanFile<'_> {
 
     /// Reads a text further, noting what is wrong with it. The message may repeat the expanded value only where the
     /// file has it word for word.
-    fn read<T>(&self, text: &Text, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub(super) fn read<T>(&self, text: &Text, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         match read(&text.value) {
             Ok(value) => Some(value),
             Err(_) if text.value != text.raw => {
@@ -130,6 +130,11 @@ pub(super) struct Text {
 }
 
 impl Text {
+    /// As written, variables not expanded. May hold a password.
+    pub(super) fn written(&self) -> &str {
+        &self.raw
+    }
+
     /// For messages: as written, variables not expanded, no password.
     pub(super) fn shown(&self) -> &str {
         shown(&self.raw)

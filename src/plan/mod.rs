@@ -8,9 +8,12 @@ mod excerpt;
 mod file;
 mod fingerprint;
 mod later;
+mod request;
 mod secret;
+mod settings;
 mod suggest;
 mod units;
+mod window;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,6 +23,8 @@ use crate::postgres::Target;
 
 pub use check::read_plan;
 pub use fingerprint::digest;
+pub use request::{Answer, Body, Request, Requests};
+pub use window::{Opening, Window};
 
 /// One upgrade, as the plan file asks for it.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,6 +125,10 @@ pub struct Cutover {
     pub max_lag: u64,
     /// From fence to decide; beyond it everything is undone.
     pub deadline: Duration,
+    /// When it may happen; none: at any time.
+    pub window: Option<Window>,
+    /// Why there must be no rollback after it.
+    pub one_way: Option<String>,
 }
 
 /// Something that must switch together with the database.
@@ -129,7 +138,7 @@ pub struct Participant {
     pub name: String,
     /// How it switches.
     pub kind: ParticipantKind,
-    /// How long each of its programs may take.
+    /// How long each of its programs or requests may take.
     pub timeout: Duration,
     /// Members of a group commit at once.
     pub group: Option<String>,
@@ -149,6 +158,8 @@ pub enum ParticipantKind {
         /// Undoes prepare, before decide.
         abort: Option<Vec<String>>,
     },
+    /// HTTP requests, to a service that switches itself or others.
+    Http(Box<Requests>),
     /// A file, atomically replaced.
     File {
         /// The file that is replaced, absolute.

@@ -76,6 +76,19 @@ impl Error {
         self.code() == Some(&SqlState::QUERY_CANCELED)
     }
 
+    /// What a person must do before the same command can pass, where the server has run out of something.
+    fn remedy(&self) -> Option<String> {
+        let code = self.code()?;
+        let make = if *code == SqlState::DISK_FULL {
+            "make room on the disk of"
+        } else if *code == SqlState::OUT_OF_MEMORY && self.message().contains("shared memory") {
+            "raise max_locks_per_transaction and restart the server of"
+        } else {
+            return None;
+        };
+        Some(format!("{make} {}, then run the same command again", self.database))
+    }
+
     /// The position of the error in the statement, in characters from 1, where the server gave one.
     pub fn position(&self) -> Option<usize> {
         match self.server()?.position()? {
@@ -125,7 +138,8 @@ impl From<Error> for Failure {
             lines.extend(db.hint().map(|h| format!("server's hint: {h}")));
             lines.extend(db.where_().map(|w| format!("where: {w}")));
         }
-        let failure = Failure::failed(e.to_string());
+        let mut failure = Failure::failed(e.to_string());
+        failure.hint = e.remedy();
         if lines.is_empty() { failure } else { failure.detail(lines.join("\n")) }
     }
 }

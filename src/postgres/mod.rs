@@ -1,5 +1,6 @@
 //! Sessions, identifiers, positions and parameters: all that talks to a server goes through here.
 
+mod clock;
 mod connect;
 mod error;
 mod ident;

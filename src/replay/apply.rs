@@ -12,6 +12,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio_postgres::Row;
 
 use super::statements::{Image, ReplayError, Statements};
+use crate::catalog::Timelines;
 use crate::error::{Context, Failure, Result};
 use crate::failpoint::failpoint;
 use crate::plan::Event;
@@ -43,13 +44,24 @@ pub struct Caught {
     pub dead: u64,
 }
 
+/// What replay must know of the copy.
+#[derive(Debug, Clone, Default)]
+pub struct Copied {
+    /// `pg_current_snapshot()` in the copy's snapshot, as text: events that it sees are in the copy.
+    pub snapshot: String,
+    /// Events that blue itself reversed before the copy was taken.
+    pub reversed: Vec<i64>,
+    /// Where both servers stood: on another timeline the snapshot says nothing.
+    pub timelines: Timelines,
+}
+
 /// Reads the outbox and applies it to green. Holds one session on each side.
 pub struct Applier {
     blue: Db,
     green: Db,
     statements: BTreeMap<String, Statements>,
     /// `pg_current_snapshot()` of the copy: events that it sees are in the copy.
-    copy: String,
+    snapshot: String,
     /// Events that blue itself reversed before the copy was taken.
     reversed: HashSet<i64>,
     /// `relation key` of dead letters: later events of the same key must not overtake them.
@@ -65,18 +77,13 @@ struct Receipt<'a> {
 
 impl Applier {
     /// Opens the sessions and prepares every event's statements on green, so that a wrong one is found before any
-    /// event needs it. `copy` is the text of `pg_current_snapshot()` in the copy's snapshot.
-    pub async fn open(
-        blue: &Target,
-        green: &Target,
-        events: &[Event],
-        copy: &str,
-        reversed: impl IntoIterator<Item = i64>,
-        token: i64,
-    ) -> Result<Self> {
+    /// event needs it. Refuses where a server has failed over since the copy: before anything is marked as taken that is
+    /// not in it.
+    pub async fn open(blue: &Target, green: &Target, events: &[Event], copied: Copied, token: i64) -> Result<Self> {
         let green = super::pass(green).await?;
         green.run("SET lock_timeout = '5s'; SET application_name = 'teal replay'").await?;
         let blue = blue.connect(Access::ReadWrite).await?;
+        copied.timelines.refuse_failover(&Timelines::read(&blue, &green).await?)?;
         let mut statements = BTreeMap::new();
         for event in events {
             statements.insert(event.name.clone(), Statements::prepare(&green, event).await?);
@@ -86,8 +93,8 @@ impl Applier {
             .await
             .context("reading the dead letters")?;
         let dead_keys = rows.iter().map(|row| row.get(0)).collect();
-        let reversed = reversed.into_iter().collect();
-        Ok(Self { blue, green, statements, copy: copy.to_owned(), reversed, dead_keys, token })
+        let reversed = copied.reversed.into_iter().collect();
+        Ok(Self { blue, green, statements, snapshot: copied.snapshot, reversed, dead_keys, token })
     }
 
     /// Takes all that is visible now, batch by batch. Events that commit meanwhile are for the next pass.
@@ -96,7 +103,7 @@ impl Applier {
         let mut after = 0_i64;
         loop {
             let sql = include_str!("../postgres/sql/select_waiting_events.sql");
-            let rows = self.blue.rows(sql, &[&self.copy, &after, &BATCH]).await.context("reading the outbox")?;
+            let rows = self.blue.rows(sql, &[&self.snapshot, &after, &BATCH]).await.context("reading the outbox")?;
             let batch = rows.iter().map(waiting).collect::<Result<Vec<_>>>()?;
             let Some(last) = batch.last() else { return Ok(caught) };
             after = last.id;

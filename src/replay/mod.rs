@@ -13,7 +13,7 @@ mod statements;
 mod tally;
 mod verify;
 
-pub use apply::{Applier, Caught};
+pub use apply::{Applier, Caught, Copied};
 pub use forget::forget_receipts;
 pub use gate::{close_green, drop_gate, is_closed, open_green, pass, prepare_green};
 pub use statements::Statements;

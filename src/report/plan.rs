@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::text::{self, count, heading};
 use crate::catalog::{Structure, Table};
+use crate::cutover::longest_switch;
 use crate::ddl::{Migration, parse};
 use crate::finding::{Finding, Severity, blockers};
-use crate::plan::{ParticipantKind, Plan, When};
+use crate::plan::{Opening, ParticipantKind, Plan, When, Window};
 use crate::planner::{Estimate, Seen, estimate, pending};
 use crate::step::Step;
 use crate::units::{show_bytes, show_millis};
@@ -45,6 +47,12 @@ pub struct PlanDoc {
     pub checks: Vec<String>,
     /// From fence to decide at most, in milliseconds.
     pub deadline_ms: u64,
+    /// When it may happen; none: at any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowDoc>,
+    /// Why the plan forbids a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_way: Option<String>,
     /// How long it takes to become ready.
     pub estimate: Estimate,
     /// What guards and migrations found.
@@ -108,10 +116,27 @@ pub struct EventDoc {
 pub struct ParticipantDoc {
     /// Its name.
     pub name: String,
-    /// `command` or `file`.
+    /// `command`, `file` or `http`.
     pub kind: String,
     /// Its group, if it has one.
     pub group: Option<String>,
+}
+
+/// When the cutover may happen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowDoc {
+    /// As the plan has it.
+    pub window: String,
+    /// When it opens next, or has opened, seen from when the plan was made.
+    pub opens_at: Timestamp,
+    /// When it closes then.
+    pub closes_at: Timestamp,
+    /// Whether green is ready by then, says the estimate, with time left for the switch.
+    pub ready_by_then: bool,
+    /// The first moment in any window at which green is ready.
+    pub cutover_at: Timestamp,
+    /// The same for people, by the window's own clock.
+    pub shown: String,
 }
 
 /// What a plan document is made from.
@@ -128,11 +153,13 @@ pub struct Subject<'a> {
     pub steps: Vec<Step>,
     /// What was found.
     pub findings: Vec<Finding>,
+    /// When it is made.
+    pub now: Timestamp,
 }
 
 /// Makes the document.
 pub fn plan_doc(subject: Subject<'_>) -> PlanDoc {
-    let Subject { plan, seen, tables, structure, steps, findings } = subject;
+    let Subject { plan, seen, tables, structure, steps, findings, now } = subject;
     let waiting: Vec<&str> = pending(seen).iter().map(|m| m.file.as_str()).collect();
     let migrations: Vec<MigrationDoc> =
         seen.migrations.iter().map(|m| migration_doc(m, waiting.contains(&m.file.as_str()))).collect();
@@ -145,6 +172,7 @@ pub fn plan_doc(subject: Subject<'_>) -> PlanDoc {
     let rewritten = rewritten_rows(&migrations, &sizes);
     let blocked = blockers(&findings).next().is_some();
     let path = plan.path.display();
+    let estimate = estimate(seen.bytes, plan.jobs, rewritten, waiting.len());
     PlanDoc {
         format: "teal.plan/1".to_owned(),
         tool: env!("CARGO_PKG_VERSION").to_owned(),
@@ -153,7 +181,9 @@ pub fn plan_doc(subject: Subject<'_>) -> PlanDoc {
         fingerprint: plan.fingerprint(),
         blue: plan.blue.address(),
         green: plan.green.address(),
-        estimate: estimate(seen.bytes, plan.jobs, rewritten, waiting.len()),
+        window: plan.cutover.window.as_ref().and_then(|window| window_doc(plan, window, &estimate, now)),
+        one_way: plan.cutover.one_way.clone(),
+        estimate,
         steps,
         tables: sizes,
         events: plan.events.iter().map(event_doc).collect(),
@@ -169,6 +199,31 @@ pub fn plan_doc(subject: Subject<'_>) -> PlanDoc {
         findings,
         structure,
     }
+}
+
+fn window_doc(plan: &Plan, window: &Window, estimate: &Estimate, now: Timestamp) -> Option<WindowDoc> {
+    let next = window.next(now)?;
+    let ready_at = now.checked_add(estimate.ready_in()).ok()?;
+    let longest = longest_switch(plan);
+    let in_time = |opening: &Opening| ready_at.checked_add(longest).is_ok_and(|switched| switched <= opening.to);
+    let ready_by_then = in_time(&next);
+    let chosen = if ready_by_then { next } else { window.next(ready_at).filter(in_time).or(window.next(next.to))? };
+    let (opens, closes) = (window.show(next.from), window.show(next.to));
+    let verdict = if ready_by_then {
+        "ready by then".to_owned()
+    } else {
+        format!("not ready by then; the one after that opens {}", window.show(chosen.from))
+    };
+    let open = if next.is_open(now) { "open until" } else { "opens" };
+    let when = if next.is_open(now) { closes } else { opens };
+    Some(WindowDoc {
+        window: window.text.clone(),
+        opens_at: next.from,
+        closes_at: next.to,
+        ready_by_then,
+        cutover_at: chosen.from.max(ready_at),
+        shown: format!("{open} {when}; {verdict}"),
+    })
 }
 
 fn migration_doc(migration: &Migration, pending: bool) -> MigrationDoc {
@@ -211,6 +266,7 @@ fn participant_doc(spec: &crate::plan::Participant) -> ParticipantDoc {
     let kind = match spec.kind {
         ParticipantKind::Command { .. } => "command",
         ParticipantKind::File { .. } => "file",
+        ParticipantKind::Http(_) => "http",
     };
     ParticipantDoc { name: spec.name.clone(), kind: kind.to_owned(), group: spec.group.clone() }
 }
@@ -271,7 +327,11 @@ pub fn plan_text(doc: &PlanDoc) -> String {
 
 fn cutover_rows(doc: &PlanDoc) -> Vec<Vec<String>> {
     let row = |a: &str, b: &str| vec![a.to_owned(), b.to_owned()];
-    let mut rows = vec![row("gates", "events caught up, no long transaction, structure unchanged")];
+    let mut rows = Vec::new();
+    if let Some(WindowDoc { window, shown, .. }) = &doc.window {
+        rows.push(row("window", &format!("{window}: {shown}")));
+    }
+    rows.push(row("gates", "events caught up, no long transaction, structure unchanged"));
     rows.extend(
         doc.participants.iter().map(|p| row(&format!("prepare {}", p.name), &format!("{}, undone on failure", p.kind))),
     );
@@ -282,6 +342,9 @@ fn cutover_rows(doc: &PlanDoc) -> Vec<Vec<String>> {
     for p in &doc.participants {
         let group = p.group.as_ref().map(|group| format!(", at once with group {group}")).unwrap_or_default();
         rows.push(row(&format!("commit {}", p.name), &format!("{}{group}", p.kind)));
+    }
+    if let Some(why) = &doc.one_way {
+        rows.push(row("way back", &format!("none, says the plan: {why}")));
     }
     rows
 }

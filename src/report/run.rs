@@ -105,6 +105,9 @@ pub struct CutoverDoc {
     pub switch_millis: Option<u64>,
     /// Blue's writes since the copy, which did not travel; at most so many.
     pub writes_not_travelling: Option<Writes>,
+    /// Why the plan forbids a rollback, as it was said at the approval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub one_way: Option<String>,
 }
 
 /// Tells a run from its journal.
@@ -193,6 +196,7 @@ fn cutover(run: &Run, entries: &[Entry], outcome: Option<Outcome>) -> Option<Cut
         fence_lsn: fence_lsn.map(|lsn| lsn.to_string()),
         fence_millis: outcome.as_ref().map(|outcome| outcome.fence_ms),
         switch_millis: switched.and_then(|at| u64::try_from(at.duration_since(decided_at).as_millis()).ok()),
+        one_way: run.settings.get("one_way").and_then(serde_json::Value::as_str).map(str::to_owned),
         writes_not_travelling: outcome.map(|outcome| outcome.writes),
     })
 }
@@ -318,6 +322,9 @@ fn cutover_rows(cutover: &CutoverDoc) -> Vec<Vec<String>> {
             |ms| format!("every participant, {} after the decision", show_millis(ms)),
         ),
     );
+    if let Some(why) = &cutover.one_way {
+        row("way back", format!("none, says the plan: {why}"));
+    }
     match &cutover.writes_not_travelling {
         None => row("not travelled", unknown()),
         Some(Writes::Unknown { why }) => row("not travelled", format!("unknown: {why}")),

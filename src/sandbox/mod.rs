@@ -49,9 +49,18 @@ impl Server {
         Self::start_in(&std::env::temp_dir(), settings)
     }
 
+    /// Like [`Server::start`], of one major version; fails where this machine has none of it.
+    pub fn start_major(major: u32, settings: &[(&str, &str)]) -> Result<Self> {
+        Self::start_with(Binaries::find_major(major)?, &std::env::temp_dir(), settings)
+    }
+
     /// Like [`Server::start`], below a folder of the caller's choice.
     pub fn start_in(parent: &Path, settings: &[(&str, &str)]) -> Result<Self> {
-        let binaries = Binaries::find()?;
+        Self::start_with(Binaries::find()?, parent, settings)
+    }
+
+    /// Like [`Server::start_in`], from these programs.
+    pub fn start_with(binaries: Binaries, parent: &Path, settings: &[(&str, &str)]) -> Result<Self> {
         let folder = make_folder(parent).context("sandbox: making a folder")?;
         // From here on the guard cleans up, whatever fails.
         let guard = start_guard(&folder).context("sandbox: starting the guard")?;
@@ -78,6 +87,11 @@ impl Server {
     /// The URL of one of its databases for another role.
     pub fn url_as(&self, user: &str, password: &str, database: &str) -> String {
         format!("postgres://{user}:{password}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Its major version: 15.
+    pub fn major(&self) -> u32 {
+        self.binaries.major()
     }
 
     /// The port on 127.0.0.1.

@@ -38,8 +38,13 @@ pub async fn output(mut command: Command, target: Option<&Target>) -> Result<Vec
         return Ok(done.stdout);
     }
     let said = without_password(String::from_utf8_lossy(&done.stderr).trim(), target);
+    let full = said.contains("out of shared memory");
     let failed = Failure::failed(format!("{name}: {}", done.status)).detail(said);
     Err(match target {
+        // All of the schema is restored in one transaction, a lock an object.
+        Some(Target { name, .. }) if full => failed.context(name).hint(format!(
+            "raise max_locks_per_transaction and restart the server of {name}, then run the same command again"
+        )),
         Some(target) => failed.context(&target.name),
         None => failed,
     })

@@ -10,9 +10,11 @@ mod doubt;
 mod events;
 mod fence;
 mod gates;
+mod http;
 mod operators;
 mod participants;
 mod sessions;
+mod timing;
 
 use support::Pair;
 use support::running::{Running, until, until_sql};

@@ -4,16 +4,22 @@
 #![allow(clippy::unwrap_used)] // a stage that does not come about is a failed test
 
 pub mod running;
+pub mod service;
 pub mod site;
+pub mod small_disk;
 pub mod stage;
+pub mod standby;
 
 use teal::postgres::{Access, Db, Target};
 use teal::sandbox::Server;
 
-/// One server with the databases `blue` and `green`: apart in all that matters to the tests that use it, and half the
-/// start-up time.
+/// The databases `blue` and `green` on one server: apart in all that matters to the tests that use it, and half the
+/// start-up time. Or on a server each, where a test is about servers.
 pub struct Pair {
+    /// Blue's server.
     pub server: Server,
+    /// Green's, where it has one of its own.
+    pub green_server: Option<Server>,
     pub blue: Target,
     pub green: Target,
 }
@@ -26,14 +32,23 @@ impl Pair {
 
     /// Like `start`, with server settings.
     pub async fn start_with(settings: &[(&str, &str)], schema: &str) -> Self {
-        let server = Server::start(settings).unwrap();
-        let admin = Target::parse("admin", &server.url("postgres")).unwrap().connect(Access::ReadWrite).await.unwrap();
-        admin.run("CREATE DATABASE blue").await.unwrap();
-        admin.run("CREATE DATABASE green").await.unwrap();
+        Self::on(Server::start(settings).unwrap(), None, schema).await
+    }
+
+    /// Like `start`, with the servers to be on: blue's, and green's where it is another one.
+    pub async fn on(server: Server, green_server: Option<Server>, schema: &str) -> Self {
+        let green_on = green_server.as_ref().unwrap_or(&server);
+        admin_of(&server).await.run("CREATE DATABASE blue").await.unwrap();
+        admin_of(green_on).await.run("CREATE DATABASE green").await.unwrap();
         let blue = Target::parse("blue", &server.url("blue")).unwrap();
-        let green = Target::parse("green", &server.url("green")).unwrap();
+        let green = Target::parse("green", &green_on.url("green")).unwrap();
         blue.connect(Access::ReadWrite).await.unwrap().run(schema).await.unwrap();
-        Self { server, blue, green }
+        Self { server, green_server, blue, green }
+    }
+
+    /// The server that green is on.
+    pub fn green_on(&self) -> &Server {
+        self.green_server.as_ref().unwrap_or(&self.server)
     }
 
     pub async fn on_blue(&self) -> Db {
@@ -43,6 +58,11 @@ impl Pair {
     pub async fn on_green(&self) -> Db {
         self.green.connect(Access::ReadWrite).await.unwrap()
     }
+}
+
+/// A superuser's session outside of both databases.
+pub async fn admin_of(server: &Server) -> Db {
+    Target::parse("admin", &server.url("postgres")).unwrap().connect(Access::ReadWrite).await.unwrap()
 }
 
 /// An event over a table of blue, as a plan would have it.

@@ -10,6 +10,7 @@ use teal::catalog::read_structure;
 use teal::postgres::{Access, Db, Target};
 use tokio_postgres::error::SqlState;
 
+use super::Pair;
 use super::stage::{PARTICIPANTS, Ran, SCHEMA, Stage};
 
 /// How long a server may take to notice that a client was killed.
@@ -17,9 +18,15 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A stage whose replay shows when it is done twice: `token.ends` counts how often a token was ended on green.
 pub async fn counting_stage() -> Stage {
+    counting_stage_on(Pair::start("").await).await
+}
+
+/// The same on a pair whose blue is empty.
+pub async fn counting_stage_on(pair: Pair) -> Stage {
     let schema = SCHEMA.replace("DEFAULT now()", "DEFAULT '2026-01-01'");
     let schema = schema.replace("active boolean", "ends int NOT NULL DEFAULT 0, active boolean");
-    let stage = Stage::with(&schema, PARTICIPANTS).await;
+    pair.on_blue().await.run(&schema).await.unwrap();
+    let stage = Stage::on(pair, PARTICIPANTS);
     stage.edit("plan.toml", "SET state = 'ended' WHERE", "SET state = 'ended', ends = ends + 1 WHERE");
     stage
 }

@@ -98,7 +98,7 @@ impl Stage {
         Self::on(Pair::start(schema).await, more)
     }
 
-    /// The small upgrade on databases that are there.
+    /// The small upgrade of a pair whose blue has the schema already.
     pub fn on(pair: Pair, more: &str) -> Self {
         let stage = Self { pair, folder: tempfile::tempdir().unwrap() };
         stage.write("plan.toml", &format!("{PLAN}{more}"));
@@ -143,7 +143,7 @@ impl Stage {
             .args(args)
             .current_dir(folder)
             .env("BLUE_URL", self.pair.server.url("blue"))
-            .env("GREEN_URL", self.pair.server.url("green"))
+            .env("GREEN_URL", self.pair.green_on().url("green"))
             .env_remove("MIGRATE_PLAN")
             .env_remove("RUST_LOG")
             .env_remove("TEAL_CRASH_AT")
