@@ -54,7 +54,7 @@ type Memberships = BTreeSet<(String, String)>;
 
 async fn memberships(both: &Both<'_>, clients: &[String], known: &BTreeMap<String, bool>) -> Result<Option<Finding>> {
     let read = async |db: &Db| -> Result<Memberships> {
-        let rows = db.rows(include_str!("../postgres/sql/select_memberships.sql"), &[&clients]).await?;
+        let rows = db.rows(include_str!("../postgres/sql/select_role_memberships.sql"), &[&clients]).await?;
         Ok(rows.iter().map(|row| (row.get("granted"), row.get("member"))).collect())
     };
     let (blue, green) = (read(both.blue).await?, read(both.green).await?);
