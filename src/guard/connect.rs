@@ -11,7 +11,7 @@ pub async fn connect_both(plan: &Plan) -> Result<(Db, Db)> {
     Ok((connect(&plan.blue).await?, connect(&plan.green).await?))
 }
 
-async fn connect(target: &Target) -> Result<Db> {
+pub(super) async fn connect(target: &Target) -> Result<Db> {
     let opened = target.connect(Access::ReadOnly).await;
     opened.map_err(|e| Failure::from(e).detail(format!("address: {}", target.address())))
 }
