@@ -18,6 +18,13 @@ use teal::sandbox::Server;
 /// The name that certificates are for; `hostaddr` says where it is.
 const HOST: &str = "db.site.example";
 
+/// How a session ends up.
+const FULL: &str = "TLSv1.3, verify-full";
+const CA: &str = "TLSv1.3, verify-ca";
+const ANY: &str = "TLSv1.3, certificate not checked";
+const PLAIN: &str = "not encrypted";
+const NO: &str = "refused";
+
 /// A server, a folder for files, and the certificates' authority.
 struct Site {
     server: Server,
@@ -72,9 +79,10 @@ impl Site {
             .env("HOME", self.path("nobody"))
             .output()
             .unwrap();
-        match done.status.success() {
-            true => String::from_utf8(done.stdout).unwrap().trim().to_owned(),
-            false => "refused".to_owned(),
+        if done.status.success() {
+            String::from_utf8(done.stdout).unwrap().trim().to_owned()
+        } else {
+            "refused".to_owned()
         }
     }
 
@@ -107,11 +115,6 @@ async fn every_sslmode_does_with_every_certificate_what_libpq_does() {
     let stranger = Authority::new("stranger");
     let named = |host| names(&[host], "server");
     let own = self_signed(names(&[], HOST));
-    const FULL: &str = "TLSv1.3, verify-full";
-    const CA: &str = "TLSv1.3, verify-ca";
-    const ANY: &str = "TLSv1.3, certificate not checked";
-    const PLAIN: &str = "not encrypted";
-    const NO: &str = "refused";
     let rows = [
         ("no TLS", None, [PLAIN, PLAIN, PLAIN, PLAIN, NO, NO, NO, NO]),
         ("good", Some(site.authority.sign(&named(HOST))), [PLAIN, PLAIN, ANY, CA, ANY, CA, CA, FULL]),

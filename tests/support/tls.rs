@@ -100,7 +100,7 @@ pub async fn serve(server: &Server, signed: &Signed, clients: Option<&str>) {
     set(server, &settings).await;
 }
 
-/// Sets settings of the server; a session that begins afterwards has them, and pg_hba.conf and certificates as they are.
+/// Sets settings of the server; a session that begins afterwards has them, and `pg_hba.conf` and certificates as they are.
 pub async fn set(server: &Server, settings: &[(&str, String)]) {
     let admin = Target::parse("admin", &socket_url(server, "postgres")).unwrap();
     let admin = admin.connect(Access::ReadWrite).await.unwrap();
