@@ -32,7 +32,7 @@ struct AbortDoc {
 
 pub async fn run(args: AbortArgs, out: &Output) -> Result<()> {
     let path = args.plan.path()?;
-    let inputs = Inputs::read(&path)?;
+    let inputs = Inputs::plan_alone(&path)?;
     if !confirm("This throws green away and takes the capture off blue.", args.yes.yes).await? {
         return Err(Failure::failed("not approved").state("nothing was done"));
     }
@@ -49,7 +49,7 @@ pub async fn run(args: AbortArgs, out: &Output) -> Result<()> {
 }
 
 async fn abort(inputs: &Inputs, out: &Output) -> Result<Left> {
-    let Inputs { plan, migrations } = inputs;
+    let Inputs { plan, migrations, .. } = inputs;
     if !has_open_journal(plan)? {
         let lease = Lease::take_over(&plan.blue, &plan.green).await?;
         let left = engine::abort(plan).await;

@@ -6,6 +6,8 @@ mod expectation;
 mod migrations;
 mod participant;
 
+pub use migrations::LAYOUT_NAMES;
+
 use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
