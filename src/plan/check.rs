@@ -5,6 +5,7 @@ mod event;
 mod expectation;
 mod migrations;
 mod participant;
+mod request;
 
 pub use migrations::LAYOUT_NAMES;
 

@@ -61,8 +61,8 @@ fn list_path(archive: &Path) -> PathBuf {
     PathBuf::from(path)
 }
 
-/// Quoted, since libpq takes a bare name with `=` in it for a connection string.
-fn conninfo(target: &Target) -> String {
+/// The database for `--dbname`: quoted, since libpq takes a bare name with `=` in it for a connection string.
+pub fn conninfo(target: &Target) -> String {
     format!("dbname='{}'", target.dbname().replace('\\', r"\\").replace('\'', r"\'"))
 }
 
