@@ -74,7 +74,7 @@ pub fn pieces(sql: &SqlFile) -> Result<Vec<Piece>, Vec<Refused>> {
             (Some((unfit, what)), Some(_)) => refused.push(refuse(unfit, what)),
             (Some((unfit, what)), None) => match alone(statement, &sql.text, what) {
                 Some(alone) => {
-                    pieces.push(Piece { statements: at..at + 1, how: How::Alone(alone), dies_with_session: false })
+                    pieces.push(Piece { statements: at..at + 1, how: How::Alone(alone), dies_with_session: false });
                 }
                 None => refused.push(refuse(unfit, what)),
             },

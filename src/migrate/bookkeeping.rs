@@ -48,7 +48,7 @@ pub async fn tables_on(db: &Db, table: Option<&str>) -> Result<Vec<&'static Layo
         let Some(bookkeeping) = &layout.bookkeeping else { continue };
         let columns = columns_of(db, &table_sql(bookkeeping, table)).await?;
         let has = |name: &&str| columns.iter().any(|column| column == name);
-        if bookkeeping.columns.iter().all(|c| has(c)) && !bookkeeping.foreign_columns.iter().any(|c| has(c)) {
+        if bookkeeping.columns.iter().all(has) && !bookkeeping.foreign_columns.iter().any(has) {
             found.push(layout);
         }
     }

@@ -46,6 +46,7 @@ fn claims(_: &Listing, entry: &Entry) -> Option<Part> {
     without(entry.base(), ".up.sql").map(|_| Part::Up)
 }
 
+#[allow(clippy::unnecessary_wraps)] // one shape for all layouts
 fn reads(_: &Listing, entry: &Entry) -> Result<Draft> {
     let (version, rest) = numbered(entry.base()).unwrap_or_default();
     Ok(Draft::new(version, without(rest, ".up.sql").unwrap_or(rest), entry))

@@ -33,6 +33,7 @@ fn claims(_: &Listing, entry: &Entry) -> Option<Part> {
 
 /// The leading digits of a name are its version, of any length; the whole stem where it begins with none. The name is
 /// the rest without the separator before it.
+#[allow(clippy::unnecessary_wraps)] // one shape for all layouts
 fn reads(_: &Listing, entry: &Entry) -> Result<Draft> {
     let stem = without(entry.base(), ".sql").unwrap_or(entry.base());
     let digits = stem.find(|c: char| !c.is_ascii_digit()).unwrap_or(stem.len());

@@ -68,7 +68,7 @@ pub(super) fn name(file: &str) -> Option<PopName<'_>> {
 }
 
 impl PopName<'_> {
-    /// pop's names and synonyms of its dialects; CockroachDB's is one of its own.
+    /// pop's name of our dialect and its synonyms.
     fn is_postgres(&self) -> bool {
         matches!(self.dialect, Some("postgres" | "postgresql" | "pg"))
     }

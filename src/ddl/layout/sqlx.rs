@@ -52,6 +52,7 @@ fn claims(_: &Listing, entry: &Entry) -> Option<Part> {
     Some(if without(entry.base(), ".down.sql").is_some() { Part::Ignored(DOWN) } else { Part::Up })
 }
 
+#[allow(clippy::unnecessary_wraps)] // one shape for all layouts
 fn reads(_: &Listing, entry: &Entry) -> Result<Draft> {
     let (version, rest) = numbered(entry.base()).unwrap_or_default();
     let name = without(rest, ".up.sql").or_else(|| without(rest, ".sql")).unwrap_or(rest);

@@ -10,6 +10,8 @@ use super::one_of;
 
 const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
 
+const AUTO: &str = "auto";
+
 /// The layouts of a folder; `crate::ddl::layout` has what each means.
 pub const LAYOUT_NAMES: [&str; 9] =
     ["plain", "flyway", "golang-migrate", "pop", "sqlx", "goose", "dbmate", "diesel", "refinery"];
@@ -27,15 +29,21 @@ pub(super) fn migrations(mut section: Section<'_>) -> Option<Migrations> {
         }
     }
     section.end();
-    Some(Migrations { source: source?, layout: layout?, table, applied, record, lock_timeout: lock_timeout? })
+    Some(Migrations {
+        source: source?,
+        layout: layout.filter(|name| name != AUTO),
+        table,
+        applied,
+        record,
+        lock_timeout: lock_timeout?,
+    })
 }
 
-/// `auto`, or left out: it is recognised.
-fn layout(section: &mut Section<'_>) -> Option<Option<String>> {
-    let Some(text) = section.text("layout") else { return Some(None) };
-    let valid: Vec<&str> = std::iter::once("auto").chain(LAYOUT_NAMES).collect();
-    let name = one_of(section, "layout", &text, &valid, &[])?;
-    Some((name != "auto").then(|| name.to_owned()))
+/// The layout's name; `auto`, or left out: it is recognised.
+fn layout(section: &mut Section<'_>) -> Option<String> {
+    let Some(text) = section.text("layout") else { return Some(AUTO.to_owned()) };
+    let valid: Vec<&str> = std::iter::once(AUTO).chain(LAYOUT_NAMES).collect();
+    one_of(section, "layout", &text, &valid, &[]).map(str::to_owned)
 }
 
 fn source(section: &mut Section<'_>) -> Option<MigrationSource> {
