@@ -150,7 +150,7 @@ async fn read_books(inputs: &Inputs, blue: &Db) -> Result<Books> {
 }
 
 /// What the plan leaves without proof.
-fn unproved(plan: &Plan) -> Vec<Finding> {
+pub fn unproved(plan: &Plan) -> Vec<Finding> {
     let mut findings = Vec::new();
     if plan.events.is_empty() {
         findings.push(

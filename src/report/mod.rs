@@ -7,12 +7,14 @@
 //! - `status.rs`: where a run stands;
 //! - `text.rs`: how findings, tables and failures read on a terminal of 80 columns.
 
+mod doctor;
 mod migrations;
 mod plan;
 mod run;
 mod status;
 pub mod text;
 
+pub use doctor::{CopyEstimate, DoctorDoc, Measured, TopicDoc, copy_estimate, doctor_text};
 pub use migrations::{FolderDoc, FolderSeen, IgnoredDoc, MigrationDoc, StatementDoc};
 pub use plan::{PlanDoc, Subject, drift, plan_doc, plan_text};
 pub use run::{RunReport, run_report, run_text};
