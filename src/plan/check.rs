@@ -3,6 +3,7 @@
 mod databases;
 mod event;
 mod expectation;
+mod lever;
 mod migrations;
 mod participant;
 mod request;
@@ -69,6 +70,7 @@ fn plan(path: &Path, mut top: Section<'_>) -> Option<Plan> {
     let participants =
         top.sections("participant", "[[participant]]").into_iter().map(participant::participant).collect();
     let participants = participant::in_order(&top, participants);
+    let levers = lever::levers(&mut top);
     let names = databases.as_ref().map(|databases| databases.names.as_slice()).unwrap_or_default();
     let checks =
         top.sections("check", "[[check]]").into_iter().map(|section| expectation::check(section, names)).collect();
@@ -89,6 +91,7 @@ fn plan(path: &Path, mut top: Section<'_>) -> Option<Plan> {
         jobs: jobs?,
         cutover: cutover?,
         participants: participants?,
+        levers: levers?,
         checks: checks?,
     })
 }
