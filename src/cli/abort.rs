@@ -35,7 +35,7 @@ struct AbortDoc {
 
 pub async fn run(args: AbortArgs, out: &Output) -> Result<()> {
     let path = args.plan.path()?;
-    let inputs = Inputs::read(&path)?;
+    let inputs = Inputs::plan_alone(&path)?;
     let question = if args.green_gone {
         "This takes the capture off blue and leaves green as it is, wherever that is."
     } else {
@@ -76,7 +76,7 @@ fn gone_hint(e: Failure, path: &std::path::Path, green_gone: bool) -> Failure {
 }
 
 async fn abort(inputs: &Inputs, green_gone: bool, out: &Output) -> Result<Left> {
-    let Inputs { plan, migrations } = inputs;
+    let Inputs { plan, migrations, .. } = inputs;
     if !has_open_journal(plan)? {
         let lease = Lease::take_over(&plan.blue, Some(&plan.green).filter(|_| !green_gone)).await?;
         let left = engine::abort(plan, green_gone, None).await;
