@@ -72,7 +72,7 @@ pub async fn abort(plan: &Plan) -> Result<Left> {
     }
     capture::remove(&blue).await?;
     drop_schema(&blue).await?;
-    let green = if green_is_ours { "empty; the settings of the database stay" } else { "untouched" };
+    let green = if green_is_ours { "empty; the settings of the database are as they were" } else { "untouched" };
     Ok(Left { blue: "nothing; it serves".to_owned(), green: green.to_owned() })
 }
 
