@@ -149,6 +149,11 @@ const EXPLANATIONS: &[Explanation] = &[
     ),
     of("plan/no-abort", "A participant prepares something that nothing undoes when the cutover is undone."),
     of("plan/no-checks", "Without checks nothing tells whether the migrations moved the data rightly."),
+    of(
+        "plan/not-encrypted",
+        "A participant of kind `http` is asked over plain HTTP, on another machine. Its answers decide whether it counts \
+         as switched, and its requests may hold secrets.",
+    ),
     of("plan/no-events", "Without events nothing that blue writes after the copy reaches green."),
     of("validate/constraint-not-valid", "A constraint on green is NOT VALID: rows may break it."),
     of("validate/digest-differs", "A table's rows on green are not blue's, though their number is the same."),
@@ -157,6 +162,25 @@ const EXPLANATIONS: &[Explanation] = &[
     of("validate/sequence-behind", "A sequence on green would hand out a value that its column has already."),
     of("validate/table-missing", "A table of blue is not on green."),
     of("validate/trigger-disabled", "A trigger on green is disabled; it may be so on blue as well."),
+    of(
+        "rehearse/cut-off",
+        "The source holds logins of foreign servers or subscriptions. A throwaway server must reach nobody, so they were \
+         left out, and foreign servers point nowhere: what reads a foreign table fails in the rehearsal.",
+    ),
+    of(
+        "rehearse/locale",
+        "The source's database has a locale that this machine lacks. The throwaway ones have C.UTF-8 instead, where text \
+         is sorted otherwise.",
+    ),
+    of(
+        "rehearse/no-rows",
+        "The source holds a schema and no rows: migrations run on empty tables, which shows that they run, and nothing \
+         about their time, rows or events.",
+    ),
+    of(
+        "rehearse/other-version",
+        "This machine has no server of the source's major version; the rehearsal ran on the nearest one that it has.",
+    ),
 ];
 
 pub fn run(args: &ExplainArgs, out: &Output) -> Result<()> {

@@ -23,6 +23,11 @@ pub async fn empty_green(green: &Db) -> Result<()> {
         green.run(sql).await.with_context(|| format!("emptying green: {sql}"))?;
     }
     // Each takes a lock: not all in one transaction.
-    while green.execute(include_str!("../postgres/sql/unlink_large_objects.sql"), &[]).await.context("emptying green")? > 0 {}
+    while green
+        .execute(include_str!("../postgres/sql/unlink_large_objects.sql"), &[])
+        .await
+        .context("emptying green")?
+        > 0
+    {}
     put_properties_back(green).await
 }

@@ -77,8 +77,7 @@ async fn run<D: std::fmt::Display>(
 }
 
 fn is_there(e: &Error) -> bool {
-    const THERE: [SqlState; 3] =
-        [SqlState::DUPLICATE_OBJECT, SqlState::DUPLICATE_TABLE, SqlState::DUPLICATE_FUNCTION];
+    const THERE: [SqlState; 3] = [SqlState::DUPLICATE_OBJECT, SqlState::DUPLICATE_TABLE, SqlState::DUPLICATE_FUNCTION];
     e.code().is_some_and(|code| THERE.contains(code))
 }
 

@@ -60,14 +60,16 @@ pub async fn restore_pre_data(green: &Target, archive: &Path) -> Result<()> {
 
 /// Extensions that green has already and our role may not comment on: somebody else made them, as managed services do.
 async fn foreign_extensions(green: &Target) -> Result<Vec<String>> {
-    let sql = "SELECT e.extname::text FROM pg_catalog.pg_extension e WHERE NOT pg_catalog.pg_has_role(e.extowner, 'USAGE')";
+    let sql =
+        "SELECT e.extname::text FROM pg_catalog.pg_extension e WHERE NOT pg_catalog.pg_has_role(e.extowner, 'USAGE')";
     let rows = green.connect(Access::ReadOnly).await?.rows(sql, &[]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// The list of contents in two: schemas with their privileges, and the rest without comments on `foreign` extensions.
 fn in_two(list: &str, foreign: &[String]) -> (String, String) {
-    let is_schema = |line: &str| entry(line).is_some_and(|e| e.starts_with("SCHEMA - ") || e.starts_with("ACL - SCHEMA "));
+    let is_schema =
+        |line: &str| entry(line).is_some_and(|e| e.starts_with("SCHEMA - ") || e.starts_with("ACL - SCHEMA "));
     let is_foreign = |line: &str| {
         let comment = entry(line).and_then(|entry| entry.strip_prefix("COMMENT - EXTENSION "));
         let is = |name: &str, extension: &String| name == extension || name == Ident::new(extension).to_string();
@@ -97,8 +99,8 @@ fn list_path(archive: &Path) -> PathBuf {
     PathBuf::from(path)
 }
 
-/// Quoted, since libpq takes a bare name with `=` in it for a connection string.
-fn conninfo(target: &Target) -> String {
+/// The database for `--dbname`: quoted, since libpq takes a bare name with `=` in it for a connection string.
+pub fn conninfo(target: &Target) -> String {
     format!("dbname='{}'", target.dbname().replace('\\', r"\\").replace('\'', r"\'"))
 }
 

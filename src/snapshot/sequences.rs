@@ -46,7 +46,9 @@ pub async fn set_sequences(blue: &Db, green: &Db, margin: i64) -> Result<Vec<Seq
     for (on_blue, course) in read_courses(blue).await? {
         let name = match heirs.get(&on_blue) {
             Some(heir) => heir.clone(),
-            None if there.iter().any(|(on_green, _)| *on_green == on_blue) && !heirs.values().any(|heir| *heir == on_blue) => {
+            None if there.iter().any(|(on_green, _)| *on_green == on_blue)
+                && !heirs.values().any(|heir| *heir == on_blue) =>
+            {
                 on_blue.clone()
             }
             None => continue,
@@ -75,7 +77,9 @@ async fn read_heirs(green: &Db) -> Result<HashMap<Name, Name>> {
         return Ok(HashMap::new());
     }
     let rows = green.rows(include_str!("../postgres/sql/select_sequence_heirs.sql"), &[]).await?;
-    let name = |row: &tokio_postgres::Row, schema: &str, name: &str| Name::new(row.get::<_, &str>(schema), row.get::<_, &str>(name));
+    let name = |row: &tokio_postgres::Row, schema: &str, name: &str| {
+        Name::new(row.get::<_, &str>(schema), row.get::<_, &str>(name))
+    };
     Ok(rows.iter().map(|row| (name(row, "schema", "name"), name(row, "heir_schema", "heir_name"))).collect())
 }
 

@@ -36,7 +36,10 @@ pub async fn copy_settings(blue: &Db, green: &Db) -> Result<()> {
         for row in blue.rows(include_str!("../postgres/sql/select_database_grants.sql"), &[]).await? {
             let (role, sql): (Option<&str>, &str) = (row.get("role"), row.get("sql"));
             if role.is_none_or(is_role) {
-                green.run(&sql.replace("%DATABASE%", &database.to_string())).await.context("privileges of the database")?;
+                green
+                    .run(&sql.replace("%DATABASE%", &database.to_string()))
+                    .await
+                    .context("privileges of the database")?;
             }
         }
     }
@@ -70,7 +73,8 @@ impl Setting {
 
 pub(super) async fn read_settings(db: &Db) -> Result<Vec<Setting>> {
     let rows = db.rows(include_str!("../postgres/sql/select_settings.sql"), &[]).await?;
-    let one = |row: &tokio_postgres::Row| Setting { role: row.get("role"), name: row.get("name"), value: row.get("value") };
+    let one =
+        |row: &tokio_postgres::Row| Setting { role: row.get("role"), name: row.get("name"), value: row.get("value") };
     Ok(rows.iter().map(one).collect())
 }
 
