@@ -128,7 +128,15 @@ const EXPLANATIONS: &[Explanation] = &[
         "guard/locks-per-transaction",
         "The copy and the fence lock every table in one transaction; the lock table is too small.",
     ),
-    of("guard/not-carried", "Something on blue does not travel with the copy yet."),
+    of(
+        "guard/extension-rows",
+        "Rows of extensions' own tables are copied, and the role on green may have no right to write them.",
+    ),
+    of(
+        "guard/not-carried",
+        "Something on blue does not travel with the copy, or green's server or role can't take it: each is named, with \
+             what to do about it. Notes and warnings say what green will have differently.",
+    ),
     of(
         "guard/pooler",
         "The URL leads to a pooler in transaction mode: sessions, locks and snapshots need the server itself.",
