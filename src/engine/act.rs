@@ -80,6 +80,8 @@ impl<'a> Act<'a> {
                 snapshot::keep_properties(&green).await?;
                 done(Value::Null, "prepared")
             }
+            Action::TurnLever { lever } => self.turn_lever(lever).await,
+            Action::AwaitLever { lever } => self.await_lever(lever, recorder, notices).await,
             Action::CreateOutbox => {
                 capture::create_outbox(&self.blue().await?).await?;
                 done(Value::Null, "made")
@@ -366,6 +368,6 @@ fn refuse(findings: &[Finding], notices: &Notices, what: &str) -> Result<()> {
 }
 
 #[allow(clippy::unnecessary_wraps)] // the end of most actions
-fn done(result: Value, outcome: &str) -> Done {
+pub(super) fn done(result: Value, outcome: &str) -> Done {
     Ok((result, outcome.to_owned()))
 }

@@ -3,7 +3,6 @@
 use tokio_postgres::Row;
 
 use super::{Both, first_of};
-use crate::catalog::Server;
 use crate::error::Result;
 use crate::finding::{Finding, Severity};
 use crate::postgres::Ident;
@@ -159,7 +158,7 @@ const KINDS: [Kind; 16] = [
 const SHOWN: usize = 3;
 
 pub(super) async fn check(both: &Both<'_>) -> Result<Vec<Finding>> {
-    let mut found = settings(&both.blue_server, &both.green_server);
+    let mut found = Vec::new();
     let rows = both.blue.rows(include_str!("../postgres/sql/select_not_carried.sql"), &[]).await?;
     let of_kind = |kind: &str| rows.iter().filter(|row| row.get::<_, &str>("kind") == kind).collect::<Vec<_>>();
     let objects = |kind: &str| of_kind(kind).iter().map(|row| row.get("object")).collect::<Vec<String>>();
@@ -223,25 +222,6 @@ fn extension_rows(both: &Both<'_>, rows: &[&Row]) -> Option<Finding> {
     })
 }
 
-fn settings(blue: &Server, green: &Server) -> Vec<Finding> {
-    let mut found = Vec::new();
-    if blue.encoding != green.encoding {
-        found.push(
-            Finding::blocker(ID, "green", format!("green is encoded in {}, blue in {}", green.encoding, blue.encoding))
-                .so_what("text is copied byte by byte")
-                .next("CREATE DATABASE green_new TEMPLATE template0 ENCODING '".to_owned() + &blue.encoding + "';"),
-        );
-    }
-    let locale = |server: &Server| format!("{}/{} ({})", server.collate, server.ctype, server.locale_provider);
-    if locale(blue) != locale(green) {
-        found.push(
-            Finding::warning(ID, "green", format!("green sorts by {}, blue by {}", locale(green), locale(blue)))
-                .so_what("order, LIKE ranges and what counts as equal under ICU may differ after the cutover"),
-        );
-    }
-    found
-}
-
 fn event_triggers(both: &Both<'_>, triggers: &[String]) -> Vec<Finding> {
     if both.green_server.superuser {
         return Vec::new();
@@ -265,50 +245,34 @@ async fn tablespaces(both: &Both<'_>, tablespaces: &[String]) -> Result<Vec<Find
     Ok(rows.iter().map(finding).collect())
 }
 
-/// Extensions that green can't make, or would make differently.
+/// Extensions that green can't make, or has in another place; `extensions.rs` looks at versions and rights.
 async fn extensions(both: &Both<'_>) -> Result<Vec<Finding>> {
     let sql = include_str!("../postgres/sql/select_extensions.sql");
     let on_blue = both.blue.rows(sql, &[]).await?;
     let names: Vec<&str> = on_blue.iter().map(|row| row.get("name")).collect();
-    let rows = both.green.rows(include_str!("../postgres/sql/select_missing_extensions.sql"), &[&names]).await?;
+    let rows = both.green.rows(include_str!("../postgres/sql/select_installed_extensions.sql"), &[&names]).await?;
     let mut found = Vec::new();
     for (wanted, row) in rows.iter().filter_map(|row| {
         let name: &str = row.get("name");
         on_blue.iter().find(|wanted| wanted.get::<_, &str>("name") == name).map(|wanted| (wanted, row))
     }) {
         let name: &str = row.get("name");
-        let (quoted, schema) = (Ident::new(name), Ident::new(wanted.get::<_, &str>("schema")));
+        let (quoted, schema): (Ident, &str) = (Ident::new(name), wanted.get("schema"));
         let object = format!("green extension {name}");
-        let (available, is, may): (Option<&str>, Option<&str>, bool) =
-            (row.get("available"), row.get("schema"), row.get("may_create"));
-        let Some(available) = available else {
+        let (available, is): (Option<&str>, Option<&str>) = (row.get("available"), row.get("schema"));
+        if available.is_none() {
             found.push(
-                Finding::blocker(ID, object, "green's server does not have this extension")
+                Finding::blocker(ID, object.clone(), "green's server does not have this extension")
                     .so_what("the schema can't be restored without it")
                     .next(format!("apt-cache search postgresql-{} | grep -i '{name}'", both.green_server.major())),
             );
-            continue;
-        };
-        if is.is_none() && !may {
-            found.push(
-                Finding::blocker(ID, object.clone(), "our role on green may not create this extension")
-                    .so_what("only a superuser may: it is not a trusted one")
-                    .next(format!("CREATE SCHEMA IF NOT EXISTS {schema}; CREATE EXTENSION {quoted} SCHEMA {schema};")),
-            );
         }
-        if is.is_some_and(|is| is != wanted.get::<_, &str>("schema")) {
+        if is.is_some_and(|is| is != schema) {
             let is = is.unwrap_or_default();
             found.push(
-                Finding::blocker(ID, object.clone(), format!("it is in schema {is} on green, in {} on blue", schema.0))
+                Finding::blocker(ID, object, format!("it is in schema {is} on green, in {schema} on blue"))
                     .so_what("the dump writes its types and functions with blue's schema")
                     .next(format!("DROP EXTENSION {quoted};")),
-            );
-        }
-        let version: &str = wanted.get("version");
-        if version != available {
-            found.push(
-                Finding::note(ID, object, format!("it is {version} on blue and will be {available} on green"))
-                    .so_what("its functions may differ"),
             );
         }
     }
@@ -373,7 +337,7 @@ async fn collations(both: &Both<'_>) -> Result<Vec<Finding>> {
                 .next("SELECT pg_import_system_collations('pg_catalog'); -- after installing the locale"),
         );
     }
-    let sql = include_str!("../postgres/sql/select_collation_versions.sql");
+    let sql = include_str!("../postgres/sql/select_library_versions.sql");
     let (blue, green) = (both.blue.rows(sql, &[]).await?, both.green.rows(sql, &[]).await?);
     let version = |rows: &[Row], provider: &str| -> Option<String> {
         rows.iter().find(|row| row.get::<_, &str>("provider") == provider).map(|row| row.get("version"))

@@ -1,7 +1,8 @@
--- no parameters; the version by which each library sorts on this server, of one collation each: provider, version
-SELECT DISTINCT ON (c.collprovider) c.collprovider::text AS provider, pg_catalog.pg_collation_actual_version(c.oid) AS version
+-- no parameters; collations in use whose library is not that with which they were made: object text, made text, now text
+SELECT DISTINCT format('%I.%I', n.nspname, c.collname) AS object, c.collversion AS made,
+       pg_catalog.pg_collation_actual_version(c.oid) AS now
 FROM pg_catalog.pg_collation c
-WHERE c.collnamespace = 'pg_catalog'::regnamespace AND c.collprovider IN ('c', 'i')
-  AND c.collname IN ('en_US.utf8', 'und-x-icu', 'en-x-icu')
-  AND pg_catalog.pg_collation_actual_version(c.oid) IS NOT NULL
-ORDER BY c.collprovider, c.collname
+JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace
+JOIN pg_catalog.pg_attribute a ON a.attcollation = c.oid AND a.attrelid >= 16384 AND NOT a.attisdropped
+WHERE c.collversion <> pg_catalog.pg_collation_actual_version(c.oid)
+ORDER BY object
