@@ -25,7 +25,7 @@ CREATE TYPE whole AS RANGE (subtype = int4, canonical = whole_canonical);
 CREATE TYPE word;
 CREATE FUNCTION word_in(cstring) RETURNS word LANGUAGE internal IMMUTABLE STRICT AS 'textin';
 CREATE FUNCTION word_out(word) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'textout';
-CREATE TYPE word (INPUT = word_in, OUTPUT = word_out, LIKE = text, CATEGORY = 'Z', DELIMITER = ';');
+CREATE TYPE word (INPUT = word_in, OUTPUT = word_out, LIKE = text, CATEGORY = 'Z', DELIMITER = ';', COLLATABLE = true);
 CREATE TYPE hollow;
 
 CREATE DOMAIN table_name AS regclass;

@@ -17,9 +17,12 @@ unsafe_type (oid) AS (
     -- of their own, which the other server's version of their extension need not share
     SELECT t.oid FROM pg_catalog.pg_type t
     LEFT JOIN pg_catalog.pg_proc r ON r.oid = t.typreceive
-    WHERE t.typtype = 'b' AND t.typelem = 0
-      AND (t.typname LIKE 'reg%' AND t.typnamespace = 'pg_catalog'::regnamespace
-           OR t.typsend = 0 OR t.typreceive = 0 OR r.pronamespace <> 'pg_catalog'::regnamespace)
+    WHERE t.typtype = 'b'
+      AND (t.typelem = 0 AND (t.typname LIKE 'reg%' AND t.typnamespace = 'pg_catalog'::regnamespace OR t.typsend = 0
+                              OR t.typreceive = 0 OR r.pronamespace <> 'pg_catalog'::regnamespace)
+           -- whose input refuses the empty value that their output sends (PostgreSQL 15.18): "malformed tsquery: operand
+           -- not found", "invalid oidvector data"
+           OR t.oid IN ('pg_catalog.tsquery'::regtype, 'pg_catalog.oidvector'::regtype, 'pg_catalog.int2vector'::regtype))
   UNION
     SELECT p.whole FROM part p JOIN unsafe_type u ON u.oid = p.part
 )
