@@ -275,6 +275,11 @@ const EXPLANATIONS: &[Explanation] = &[
          as switched, and its requests may hold secrets.",
     ),
     of("plan/no-events", "Without events nothing that blue writes after the copy reaches green."),
+    of(
+        "snapshot/not-analyzed",
+        "ANALYZE of a table fails on green, for example where a partition is a foreign table whose server does not answer. \
+             The copy goes on; the planner lacks its statistics.",
+    ),
     of("validate/constraint-not-valid", "A constraint on green is NOT VALID: rows may break it."),
     of("validate/digest-differs", "A table's rows on green are not blue's, though their number is the same."),
     of("validate/index-invalid", "An index on green is invalid: it is not used, and a unique one proves nothing."),
