@@ -44,13 +44,17 @@ pub async fn restore_pre_data(green: &Target, archive: &Path) -> Result<()> {
     let kept = foreign_extensions(green).await?;
     let list = tokio::fs::read_to_string(list_path(archive)).await.context("reading the list of the dump")?;
     let (schemas, objects) = in_two(&list, &kept);
-    for (part, name) in [(schemas, "schemas"), (objects, "objects")] {
+    // A section begins with an object of its own: comments and privileges that come before any, as those of `public` may,
+    // would be taken for none of it (`_tocEntryRequired` in `pg_backup_archiver.c`). All about schemas is pre-data.
+    let sections: [&[&str]; 2] = [&[], &["--section=pre-data"]];
+    for ((part, name), section) in [(schemas, "schemas"), (objects, "objects")].into_iter().zip(sections) {
         let mut part_path = list_path(archive).into_os_string();
         part_path.push(format!(".{name}"));
         tokio::fs::write(&part_path, part).await.context("writing the list of the dump")?;
         let mut restore = program("pg_restore", Some(green));
         restore
-            .args(["--section=pre-data", "--single-transaction", "--exit-on-error"])
+            .args(section)
+            .args(["--single-transaction", "--exit-on-error"])
             .args(["--dbname", &green.program_conninfo(), "--use-list"])
             .arg(&part_path)
             .arg(archive);
@@ -69,8 +73,8 @@ async fn foreign_extensions(green: &Target) -> Result<Vec<String>> {
 
 /// The list of contents in two: schemas with their privileges, and the rest without comments on `foreign` extensions.
 fn in_two(list: &str, foreign: &[String]) -> (String, String) {
-    let is_schema =
-        |line: &str| entry(line).is_some_and(|e| e.starts_with("SCHEMA - ") || e.starts_with("ACL - SCHEMA "));
+    let about_schemas = ["SCHEMA - ", "ACL - SCHEMA ", "COMMENT - SCHEMA ", "SECURITY LABEL - SCHEMA "];
+    let is_schema = |line: &str| entry(line).is_some_and(|entry| about_schemas.iter().any(|a| entry.starts_with(a)));
     let is_foreign = |line: &str| {
         let comment = entry(line).and_then(|entry| entry.strip_prefix("COMMENT - EXTENSION "));
         let is = |name: &str, extension: &String| name == extension || name == Ident::new(extension).to_string();
@@ -136,7 +140,8 @@ mod tests {
 
     #[test]
     fn schemas_and_their_privileges_come_first() {
-        let schema = "7; 2615 2200 SCHEMA - public app\n8; 0 0 ACL - SCHEMA public app\n";
+        let schema =
+            "7; 2615 2200 SCHEMA - public app\n8; 0 0 ACL - SCHEMA public app\n3; 0 0 COMMENT - SCHEMA x app\n";
         let rest = "9; 1259 16500 TABLE public SCHEMA - app\n1; 0 0 COMMENT - EXTENSION ltree me\n";
         let list = format!("; Archive\n{schema}{rest}2; 0 0 COMMENT - EXTENSION hstore \n");
         let (first, second) = in_two(&list, &["hstore".to_owned()]);
