@@ -151,7 +151,7 @@ const BESIDE: [(&str, &str); 6] = [
     ),
     (
         "database",
-        "SELECT array_to_string(datacl, '|') || shobj_description(oid, 'pg_database')
+        "SELECT (SELECT string_agg(a::text, '|' ORDER BY a::text) FROM unnest(datacl) a) || shobj_description(oid, 'pg_database')
          FROM pg_database WHERE datname = current_database()",
     ),
 ];
@@ -173,7 +173,10 @@ async fn assert_equal(pair: &Pair) {
     assert_same("rows", &all_rows(&blue).await, &all_rows(&green).await);
     assert_same("what is beside them", &beside(&blue).await, &beside(&green).await);
     let mut differences = read_structure(&blue).await.unwrap().differences(&read_structure(&green).await.unwrap());
-    differences.retain(|line| !line.contains(" stage."));
+    // A key that a partition got from its parent counts as made there, and a copied collation as given in full: no dump
+    // tells them apart, and nothing acts by it.
+    let known = [" stage.", "constraint partitions.", "collation texts.plain:"];
+    differences.retain(|line| !known.iter().any(|known| line.contains(known)));
     assert_eq!(differences, Vec::<String>::new());
 }
 
@@ -182,7 +185,7 @@ async fn every_kind_of_object_survives_the_copy_and_green_is_as_before_when_it_i
     let stage = zoo().await;
     let green = stage.pair.on_green().await;
     let fresh = dump(&stage.pair.green);
-    let before = "SELECT array_to_string(datacl, '|') FROM pg_database WHERE datname = 'green'";
+    let before = "SELECT (SELECT string_agg(a::text, '|' ORDER BY a::text) FROM unnest(datacl) a) FROM pg_database WHERE datname = 'green'";
     green
         .run("ALTER DATABASE green SET work_mem = '5MB'; GRANT TEMPORARY ON DATABASE green TO zoo_owner")
         .await

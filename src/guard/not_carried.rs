@@ -23,7 +23,7 @@ struct Kind {
 
 const SUPERUSER: &str = "give `green` in the plan's [databases] a superuser";
 
-const KINDS: [Kind; 16] = [
+const KINDS: [Kind; 17] = [
     Kind {
         word: "system object",
         needs_superuser: false,
@@ -54,6 +54,14 @@ const KINDS: [Kind; 16] = [
         severity: Severity::Blocker,
         what: "on blue a DETACH PARTITION CONCURRENTLY was left halfway:",
         so_what: "the dump can't tell whether it is a partition",
+        next: "",
+    },
+    Kind {
+        word: "looser than its parent",
+        needs_superuser: false,
+        severity: Severity::Warning,
+        what: "on blue a column may be NULL where its parent's may not:",
+        so_what: "the dump makes it NOT NULL as well, and rows that hold NULL there can't be copied",
         next: "",
     },
     Kind {
@@ -227,7 +235,7 @@ fn event_triggers(both: &Both<'_>, triggers: &[String]) -> Vec<Finding> {
         return Vec::new();
     }
     let finding = |trigger: &String| {
-        Finding::blocker(ID, format!("blue event trigger {trigger}"), "our role on green can't make event triggers")
+        Finding::blocker(ID, format!("blue {trigger}"), "our role on green can't make event triggers")
             .so_what("restoring it would fail in the middle of the run")
             .next("give `green` in the plan's [databases] a superuser")
     };

@@ -7,7 +7,7 @@ CREATE TABLE fish (fins int, depth int DEFAULT 5, CONSTRAINT wet CHECK (depth >=
 CREATE TABLE shark (teeth int) INHERITS (fish);
 CREATE TABLE adopted (id int NOT NULL, name text NOT NULL, extra int, CONSTRAINT named CHECK (name <> ''));
 ALTER TABLE adopted INHERIT animal;
-ALTER TABLE shark ALTER name SET DEFAULT 'shark', ALTER name DROP NOT NULL;
+ALTER TABLE shark ALTER name SET DEFAULT 'shark';
 INSERT INTO animal VALUES (1, 'a');
 INSERT INTO swimmer VALUES (3, 's');
 INSERT INTO fish VALUES (2, 'f', 10, 4);

@@ -138,6 +138,12 @@ JOIN pg_catalog.pg_type t ON t.oid = a.atttypid AND t.typnamespace = 'pg_catalog
 WHERE a.attnum > 0 AND NOT a.attisdropped
   AND t.typname IN ('pg_node_tree', 'pg_ndistinct', 'pg_dependencies', 'pg_mcv_list', 'pg_brin_bloom_summary',
                     'pg_brin_minmax_multi_summary', 'gtsvector')
+UNION ALL -- from 18 on NOT NULL is a constraint that a child can't lack
+SELECT DISTINCT 'looser than its parent', format('%s.%I', a.attrelid::regclass, a.attname),
+       format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL;', a.attrelid::regclass, a.attname)
+FROM pg_catalog.pg_inherits i
+JOIN pg_catalog.pg_attribute p ON p.attrelid = i.inhparent AND p.attnum > 0 AND p.attnotnull
+JOIN pg_catalog.pg_attribute a ON a.attrelid = i.inhrelid AND a.attname = p.attname AND NOT a.attnotnull
 UNION ALL
 SELECT 'pending detach', i.inhrelid::regclass::text,
        format('ALTER TABLE %s DETACH PARTITION %s FINALIZE;', i.inhparent::regclass, i.inhrelid::regclass)
