@@ -168,6 +168,10 @@ const EXPLANATIONS: &[Explanation] = &[
         "guard/extension-rights",
         "CREATE EXTENSION wants a superuser on green. Make it there beforehand: it stays, and the restore goes past it.",
     ),
+    of(
+        "guard/extension-rows",
+        "Rows of extensions' own tables are copied, and the role on green may have no right to write them.",
+    ),
     of("guard/extension-version", "Green's server would make an older version of an extension than blue has."),
     of("guard/file-missing", "A file of a participant can't be read or replaced from this machine."),
     of("guard/green-not-empty", "Green must be an empty database: the copy makes every object itself."),
@@ -190,7 +194,11 @@ const EXPLANATIONS: &[Explanation] = &[
         "A transaction on blue has been open for long. The capture's triggers and the fence wait for one that holds their tables.",
     ),
     of("guard/no-tls", "A database on another machine is reached without TLS."),
-    of("guard/not-carried", "Something on blue does not travel with the copy yet."),
+    of(
+        "guard/not-carried",
+        "Something on blue does not travel with the copy, or green's server or role can't take it: each is named, with \
+             what to do about it. Notes and warnings say what green will have differently.",
+    ),
     of(
         "guard/pooler",
         "The URL leads to a pooler in transaction mode: sessions, locks and snapshots need the server itself.",
@@ -286,6 +294,11 @@ const EXPLANATIONS: &[Explanation] = &[
          as switched, and its requests may hold secrets.",
     ),
     of("plan/no-events", "Without events nothing that blue writes after the copy reaches green."),
+    of(
+        "snapshot/not-analyzed",
+        "ANALYZE of a table fails on green, for example where a partition is a foreign table whose server does not answer. \
+             The copy goes on; the planner lacks its statistics.",
+    ),
     of("validate/constraint-not-valid", "A constraint on green is NOT VALID: rows may break it."),
     of("validate/digest-differs", "A table's rows on green are not blue's, though their number is the same."),
     of("validate/index-invalid", "An index on green is invalid: it is not used, and a unique one proves nothing."),

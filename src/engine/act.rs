@@ -75,7 +75,9 @@ impl<'a> Act<'a> {
         let run = recorder.run();
         match &step.action {
             Action::PrepareGreen => {
-                replay::prepare_green(&self.green().await?).await?;
+                let green = self.green().await?;
+                replay::prepare_green(&green).await?;
+                snapshot::keep_properties(&green).await?;
                 done(Value::Null, "prepared")
             }
             Action::TurnLever { lever } => self.turn_lever(lever).await,
@@ -205,6 +207,7 @@ impl<'a> Act<'a> {
     async fn set_sequences(&self) -> Done {
         let (blue, green) = (self.blue().await?, self.green().await?);
         let set = snapshot::set_sequences(&blue, &green, 0).await?;
+        snapshot::remember_sequences(&green).await?;
         snapshot::copy_settings(&blue, &green).await?;
         done(Value::Null, &count(set.len(), "sequence"))
     }
@@ -217,7 +220,12 @@ impl<'a> Act<'a> {
         }
         let tables = read_tables(&self.green().await?).await?;
         let tables: Vec<_> = tables.into_iter().filter(crate::catalog::Table::holds_rows).collect();
-        let green = validate::digest_all(sessions, &tables, notices).await?;
+        let mut green = validate::digest_all(sessions, &tables, notices).await?;
+        let mut sessions = Vec::new();
+        for _ in 0..self.plan.jobs {
+            sessions.push(self.plan.green.connect(Access::ReadOnly).await?);
+        }
+        green.extend(validate::digest_beside_tables(sessions).await?);
         let findings = validate::compare_digests(&digests, &green);
         refuse(&findings, notices, "the copy is not what blue was")?;
         let rows = digests.iter().map(|digest| digest.rows).sum();

@@ -58,6 +58,7 @@ impl Act<'_> {
 
         snapshot::dump_schema(blue, &point, &archive(folder)).await?;
         snapshot::restore_pre_data(green, &archive(folder)).await?;
+        let extensions = snapshot::copy_extension_rows(blue, green, &point).await?;
         let post = snapshot::read_post_data(&archive(folder)).await?;
         let (copied_table, ready) = mpsc::unbounded_channel::<Name>();
         let indexes = StepId::new(Phase::Snapshot, "indexes");
@@ -66,6 +67,7 @@ impl Act<'_> {
 
         let copied = snapshot::copy_rows((blue, green), &point, &tables, *jobs, &copied_table, notices, stop).await?;
         drop(copied_table);
+        let objects = snapshot::copy_large_objects((blue, green), &point, *jobs, notices, stop).await?;
         // The keeper's locks stay while blue is digested and asked: so does the watch over who waits for them.
         let (digests, answers) = tokio::select! {
             looked = look_at_blue(self.plan, &point, &tables, folder, notices) => looked?,
@@ -75,15 +77,20 @@ impl Act<'_> {
         drop(export);
         failpoint("snapshot.copied");
 
+        let mut copied = copied;
+        copied.extend(extensions);
         let rows: u64 = copied.iter().map(|table| table.rows).sum();
         let bytes: u64 = copied.iter().map(|table| table.bytes).sum();
+        let large = objects.as_ref().map(|objects| format!(", {}", count(objects.rows, "large object")));
         let outcome = format!(
-            "{}, {}, {} at {}",
+            "{}, {}{}, {} at {}",
             count(copied.len() as u64, "table"),
             count(rows, "row"),
-            show_bytes(bytes),
+            large.unwrap_or_default(),
+            show_bytes(bytes + objects.as_ref().map_or(0, |objects| objects.bytes)),
             point.lsn
         );
+        copied.extend(objects);
         timelines.refuse_failover(&Timelines::read(&self.blue().await?, &self.green().await?).await?)?;
         let result = CopyResult { point, timelines, tables: copied, digests, structure, writes, reversed, answers };
         Ok((kept(&result)?, outcome))
@@ -115,7 +122,12 @@ async fn look_at_blue(
         sessions.push(snapshot::join(&plan.blue, point).await?);
     }
     let tables: Vec<Table> = tables.iter().filter(|table| table.holds_rows()).cloned().collect();
-    let digests = validate::digest_all(sessions, &tables, notices).await?;
+    let mut digests = validate::digest_all(sessions, &tables, notices).await?;
+    let mut sessions = Vec::new();
+    for _ in 0..plan.jobs {
+        sessions.push(snapshot::join(&plan.blue, point).await?);
+    }
+    digests.extend(validate::digest_beside_tables(sessions).await?);
     let answers = checks::ask_blue(plan, &snapshot::join(&plan.blue, point).await?, folder).await?;
     Ok((digests, answers))
 }

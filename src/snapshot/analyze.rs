@@ -4,8 +4,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::read_tables;
-use crate::error::{Context, Failure, Result};
-use crate::postgres::{Access, Name, Target};
+use crate::error::{Failure, Result};
+use crate::finding::Finding;
+use crate::postgres::{Access, Error, Name, Target};
 use crate::step::{Notices, Unit};
 
 use super::ends::Ends;
@@ -46,8 +47,15 @@ async fn analyze_all(green: &Target, jobs: usize, notices: &Notices, ends: &mut 
             && let Some(name) = names.pop()
             && let Some(session) = sessions.pop()
         {
+            let notices = notices.clone();
             running.spawn(async move {
-                session.run(&format!("ANALYZE {name}")).await.with_context(|| format!("analysing {}", name.plain()))?;
+                match session.run(&format!("ANALYZE {name}")).await {
+                    Err(e) if e.is_lost() || e.is_lock() || e.is_cancelled() || e.code().is_none() => {
+                        return Err(Failure::from(e).context(format!("analysing {}", name.plain())));
+                    }
+                    Err(e) => notices.found(unanalysed(&name, &e)),
+                    Ok(()) => {}
+                }
                 Ok::<_, Failure>((session, name))
             });
         }
@@ -57,4 +65,11 @@ async fn analyze_all(green: &Target, jobs: usize, notices: &Notices, ends: &mut 
         done += 1;
         notices.progress(done, total, Unit::Tables, name.plain());
     }
+}
+
+/// Statistics are no part of the data, and where a partition is a foreign table they need the foreign server.
+fn unanalysed(name: &Name, e: &Error) -> Finding {
+    Finding::warning("snapshot/not-analyzed", format!("green {}", name.plain()), format!("it can't be analysed: {e}"))
+        .so_what("queries on it are planned without statistics")
+        .next(format!("ANALYZE {name};"))
 }

@@ -68,5 +68,5 @@ fn statements(table: &Table) -> (String, String) {
 /// Sets what COPY's text form and the functions in CHECK constraints depend on, as `pg_dump` does: names are written with
 /// their schema, and row security is an error instead of rows that are missing.
 pub async fn prepare_session(db: &Db) -> Result<(), Error> {
-    db.run("SET search_path = ''; SET row_security = off").await
+    db.run("SET search_path = ''; SET row_security = off; SET xmloption = content; SET lc_monetary = 'C'; SET array_nulls = on").await
 }
