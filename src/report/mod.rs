@@ -16,4 +16,4 @@ pub mod text;
 pub use doctor::{CopyEstimate, DoctorDoc, Measured, TopicDoc, copy_estimate, doctor_text};
 pub use plan::{PlanDoc, Subject, drift, plan_doc, plan_text};
 pub use run::{RunReport, run_report, run_text};
-pub use status::{StatusDoc, status_text};
+pub use status::{StatusDoc, TurnedLever, status_text};
