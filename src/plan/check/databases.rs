@@ -31,7 +31,11 @@ pub(super) fn databases(mut section: Section<'_>) -> Databases {
         if misspelled(&section, &name) {
             continue;
         }
-        let url = section.text(&name);
+        let url = match stand_in(file, &name) {
+            // The plan's own is not even read: its variable need not be set.
+            Some(stand_in) => section.value(&name).and_then(|value| Some(Text::given(stand_in?, value.span()))),
+            None => section.text(&name),
+        };
         if !is_name(&name) {
             let what = format!(
                 "{:?} can't name a database: lowercase letters, digits, \"-\" and \"_\", none of name, sql, expect",
@@ -59,6 +63,16 @@ pub(super) fn databases(mut section: Section<'_>) -> Databases {
     databases
 }
 
+/// In a rehearsal: the throwaway database, or none for a further one.
+fn stand_in(file: &PlanFile<'_>, name: &str) -> Option<Option<String>> {
+    let stand_ins = file.stand_ins?;
+    Some(match name {
+        "blue" => Some(stand_ins.blue.clone()),
+        "green" => Some(stand_ins.green.clone()),
+        _ => None,
+    })
+}
+
 /// A near miss of `blue` or `green` while that one is missing is a slip, not a further database.
 fn misspelled(section: &Section<'_>, name: &str) -> bool {
     ["blue", "green"].iter().any(|wanted| !section.has(wanted) && strsim::osa_distance(name, wanted) <= 2)
@@ -69,7 +83,7 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(fits) && !RESERVED.contains(&name)
 }
 
-fn target(file: &PlanFile<'_>, name: &str, url: &Text) -> Option<Target> {
+pub(super) fn target(file: &PlanFile<'_>, name: &str, url: &Text) -> Option<Target> {
     match Target::parse(name, &url.value) {
         Ok(target) => Some(target),
         Err(failure) => {

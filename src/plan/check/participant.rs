@@ -20,6 +20,12 @@ pub(super) struct Read {
     participant: Option<Participant>,
 }
 
+impl Read {
+    pub(super) fn is_named(&self, name: &str) -> bool {
+        self.name.as_ref().is_some_and(|text| text.value == name)
+    }
+}
+
 pub(super) fn participant(mut section: Section<'_>) -> Read {
     let name = section.required_text("name");
     let group = section.text("group");
@@ -57,7 +63,7 @@ fn kind(section: &mut Section<'_>) -> Option<ParticipantKind> {
     }
 }
 
-fn command(section: &mut Section<'_>) -> Option<ParticipantKind> {
+pub(super) fn command(section: &mut Section<'_>) -> Option<ParticipantKind> {
     refuse_all(section, &FILE_KEYS, "file");
     refuse_all(section, &HTTP_KEYS, "http");
     for key in ["commit", "committed"] {
