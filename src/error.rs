@@ -51,7 +51,7 @@ pub struct Failure {
     /// The next command, shown after `Hint:`.
     pub hint: Option<String>,
     /// The place in a file of the operator's that it is about, for annotations; `what` names it as well.
-    pub place: Option<Place>,
+    pub place: Option<Box<Place>>,
 }
 
 /// A place in a file.
@@ -118,7 +118,7 @@ impl Failure {
     /// Says which place in a file it is about.
     #[must_use]
     pub fn at(mut self, file: impl Into<PathBuf>, line: usize) -> Self {
-        self.place = Some(Place { file: file.into(), line });
+        self.place = Some(Box::new(Place { file: file.into(), line }));
         self
     }
 

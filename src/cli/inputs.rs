@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -11,7 +12,7 @@ use crate::catalog::{Structure, Table, read_structure, read_tables};
 use crate::ddl::{self, Migration};
 use crate::error::{Failure, Result};
 use crate::finding::Finding;
-use crate::plan::{MigrationSource, Participant, ParticipantKind, Plan, read_plan};
+use crate::plan::{MigrationSource, Outline, Participant, ParticipantKind, Plan, read_outline, read_plan};
 use crate::planner::{Seen, pending, steps};
 use crate::program::{Beyond, Program};
 use crate::report::{PlanDoc, Subject, plan_doc};
@@ -32,6 +33,11 @@ impl PlanArg {
         }
     }
 
+    /// Reads no more of the plan than finds what a run left beside it: its variables need not be set.
+    pub fn outline(&self) -> Result<Outline> {
+        read_outline(&self.path()?, &|name| std::env::var(name).ok())
+    }
+
     /// Reads the plan, with `${NAME}` from the environment.
     pub fn read(&self) -> Result<Plan> {
         read(&self.path()?)
@@ -44,7 +50,11 @@ fn read(path: &Path) -> Result<Plan> {
 
 impl Inputs {
     pub fn read(path: &Path) -> Result<Self> {
-        let plan = read(path)?;
+        Self::of(read(path)?)
+    }
+
+    /// A plan that is read already, with its migrations.
+    pub fn of(plan: Plan) -> Result<Self> {
         let migrations = match &plan.migrations.source {
             MigrationSource::Folder(folder) => ddl::read_folder(folder)?,
             MigrationSource::Command { .. } => Vec::new(),
@@ -190,4 +200,10 @@ pub fn stop_on_signals() -> CancellationToken {
         std::process::exit(1);
     });
     stop
+}
+
+/// The steps end by themselves when they are asked to stop; what has not ended some time later is dropped.
+pub async fn cancelled_for(stop: &CancellationToken, grace: Duration) {
+    stop.cancelled().await;
+    tokio::time::sleep(grace).await;
 }

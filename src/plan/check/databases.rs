@@ -31,9 +31,13 @@ pub(super) fn databases(mut section: Section<'_>) -> Databases {
         if misspelled(&section, &name) {
             continue;
         }
-        let url = match stand_in(file, &name) {
+        let url = match file.stand_ins {
             // The plan's own is not even read: its variable need not be set.
-            Some(stand_in) => section.value(&name).and_then(|value| Some(Text::given(stand_in?, value.span()))),
+            Some(stand_ins) => {
+                let url =
+                    [("blue", &stand_ins.blue), ("green", &stand_ins.green)].into_iter().find(|(of, _)| *of == name);
+                section.value(&name).zip(url).map(|(value, (_, url))| Text::given(url.clone(), value.span()))
+            }
             None => section.text(&name),
         };
         if !is_name(&name) {
@@ -61,16 +65,6 @@ pub(super) fn databases(mut section: Section<'_>) -> Databases {
     same_url(file, urls);
     section.end();
     databases
-}
-
-/// In a rehearsal: the throwaway database, or none for a further one.
-fn stand_in(file: &PlanFile<'_>, name: &str) -> Option<Option<String>> {
-    let stand_ins = file.stand_ins?;
-    Some(match name {
-        "blue" => Some(stand_ins.blue.clone()),
-        "green" => Some(stand_ins.green.clone()),
-        _ => None,
-    })
 }
 
 /// A near miss of `blue` or `green` while that one is missing is a slip, not a further database.

@@ -23,10 +23,10 @@ pub(super) fn rehearse(top: &mut Section<'_>, databases: &[String], participants
     let Some(section) = top.section("rehearse", "[rehearse]") else { return (!has).then(Rehearse::default) };
     let read = read(section.within(&lenient), databases, participants);
     file.problems.borrow_mut().extend(lenient.problems.take());
-    read
+    Some(read)
 }
 
-fn read(mut section: Section<'_>, databases: &[String], participants: &[Read]) -> Option<Rehearse> {
+fn read(mut section: Section<'_>, databases: &[String], participants: &[Read]) -> Rehearse {
     let mut rehearse = Rehearse::default();
     let file = section.file;
     if let Some(mut given) = section.section("databases", "[rehearse.databases]") {
@@ -55,7 +55,7 @@ fn read(mut section: Section<'_>, databases: &[String], participants: &[Read]) -
         given.end();
     }
     section.end();
-    Some(rehearse)
+    rehearse
 }
 
 fn named(section: &Section<'_>) -> Vec<(String, std::ops::Range<usize>)> {
