@@ -256,7 +256,7 @@ fn a_broken_line_hides_its_secret() {
 #[test]
 fn a_bad_url_is_masked() {
     assert_snapshot!(refused(&SMALL.replace("blue.example/", "blue.example:port/")), @r#"
-    plan.toml:5:8: blue: not a connection URL: invalid connection string
+    plan.toml:5:8: blue: not a connection URL: character 36: this should be a port; in a password, write / as %2F, @ as %40
      --> plan.toml:5:8
       |
     5 | blue = "***"
@@ -892,13 +892,13 @@ fn a_database_is_not_named_like_a_key_of_a_check() {
 }
 
 #[test]
-fn sslmode_require_is_refused_with_its_way_out() {
-    assert_snapshot!(refused(&SMALL.replace("example/oauth", "example/oauth?sslmode=require")), @r#"
-    plan.toml:5:8: blue: sslmode=require is not supported yet
+fn what_a_url_asks_for_and_can_not_have_is_refused_with_its_place_and_reason() {
+    assert_snapshot!(refused(&SMALL.replace("example/oauth", "example/oauth?requirepeer=postgres")), @r#"
+    plan.toml:5:8: blue: character 54 of the connection string: requirepeer is not supported
      --> plan.toml:5:8
       |
     5 | blue = "***"
-      |        ^^^^^ use sslmode=prefer or disable over a trusted network or a tunnel
+      |        ^^^^^ the owner of a socket's server is not looked at
     "#);
 }
 

@@ -108,7 +108,7 @@ fn seen<'a>(tables: &[Table], migrations: &'a [Migration], applied: &'a BTreeSet
 }
 
 /// What the plan leaves without proof.
-fn unproved(plan: &Plan) -> Vec<Finding> {
+pub fn unproved(plan: &Plan) -> Vec<Finding> {
     let mut findings = Vec::new();
     if plan.events.is_empty() {
         findings.push(

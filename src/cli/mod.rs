@@ -8,6 +8,7 @@ mod apply;
 mod ask;
 mod cutover;
 mod demo;
+mod doctor;
 mod explain;
 mod finish;
 mod inputs;
@@ -76,6 +77,8 @@ struct YesArg {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Is this possible here? Settings, privileges, sizes, disk, versions; only reads
+    Doctor(doctor::DoctorArgs),
     /// Show every step, size, estimate and finding before anything runs
     Plan(plan::PlanArgs),
     /// The whole run on throwaway servers, from a dump or a staging database: for CI
@@ -117,7 +120,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(runtime) => runtime,
         Err(e) => return out.fail(&Failure::failed(format!("starting: {e}"))),
     };
-    match runtime.block_on(run(cli.command, &out)) {
+    match runtime.block_on(run(cli.command, cli.verbose, &out)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => out.fail(&failure),
     }
@@ -138,8 +141,9 @@ fn misused(e: &clap::Error, args: &[OsString]) -> ExitCode {
     ExitCode::from(2)
 }
 
-async fn run(command: Command, out: &Output) -> Result<()> {
+async fn run(command: Command, verbose: u8, out: &Output) -> Result<()> {
     match command {
+        Command::Doctor(args) => doctor::run(args, verbose > 0, out).await,
         Command::Plan(args) => plan::run(args, out).await,
         Command::Rehearse(args) => Box::pin(rehearse::run(args, out)).await,
         Command::Apply(args) => apply::run(args, out).await,
