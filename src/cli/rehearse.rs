@@ -1,7 +1,7 @@
 //! `migrate rehearse`: the whole run on throwaway servers, from a dump or a staging database, to one verdict.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
@@ -107,7 +107,7 @@ async fn rehearse(args: &RehearseArgs, out: &Output, stop: &CancellationToken) -
         return Err(failure);
     }
 
-    let doc = document(&ran, &first, blue.origin.clone(), blue.server.major(), left_out, (begun, begun_at));
+    let doc = document(&ran, (&first, &path), blue.origin.clone(), blue.server.major(), left_out, (begun, begun_at));
     saved::write(&first.plan.journal_dir, &doc)?;
     if let Some(file) = &args.junit {
         std::fs::write(file, rehearse::junit(&doc)?).with_context(|| file.display().to_string())?;
@@ -282,7 +282,7 @@ fn overhear(listener: UnboundedSender<Notice>) -> (UnboundedSender<Notice>, toki
 
 fn document(
     ran: &Ran,
-    first: &Inputs,
+    (first, path): (&Inputs, &Path),
     source: rehearse::Origin,
     server_major: u32,
     left_out: Vec<String>,
@@ -296,7 +296,7 @@ fn document(
         .or_else(|| (lost > 0).then(|| Failure::blocked(format!("{lost} acknowledged events were not captured"))));
     let failed = failure.is_some() || run_failed;
     let pause_ms = ran.pause.map(|pause| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
-    let path = first.plan.path.display();
+    let path = path.display();
     RehearsalDoc {
         format: "teal.rehearsal/1",
         plan: first.plan.name.clone(),

@@ -74,11 +74,12 @@ pub(super) fn participants(top: &mut Section<'_>) -> Vec<Read> {
     let file = top.file;
     let sections = top.sections("participant", "[[participant]]");
     let scratch = PlanFile { problems: RefCell::default(), folder: file.folder.clone(), ..*file };
-    let read = sections.into_iter().map(|section| participant::participant(section.within(&scratch))).collect();
+    let read = sections.into_iter().map(|section| participant::participant(section.within(&scratch)));
+    let read: Vec<Read> = read.collect();
     let problems = scratch.problems.take();
-    let unset = problems.iter().any(|problem| problem.what.starts_with(UNSET));
-    if !(unset && file.stand_ins.is_some()) {
-        file.problems.borrow_mut().extend(problems);
+    if file.stand_ins.is_some() && problems.iter().any(|problem| problem.what.starts_with(UNSET)) {
+        return read.into_iter().map(Read::by_name_alone).collect();
     }
+    file.problems.borrow_mut().extend(problems);
     read
 }
