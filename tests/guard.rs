@@ -25,6 +25,8 @@ fn plan(blue: &Target, green: &Target) -> Plan {
         journal_dir: PathBuf::from(".migrate"),
         migrations: Migrations {
             source: MigrationSource::Folder(PathBuf::from("migrations")),
+            layout: None,
+            table: None,
             applied: None,
             record: None,
             lock_timeout: Duration::from_millis(500),
@@ -33,6 +35,7 @@ fn plan(blue: &Target, green: &Target) -> Plan {
         jobs: 2,
         cutover: Cutover { max_lag: 1, deadline: Duration::from_secs(5), window: None, one_way: None },
         participants: Vec::new(),
+        levers: Vec::new(),
         checks: Vec::new(),
     }
 }

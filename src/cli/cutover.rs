@@ -29,7 +29,7 @@ pub struct CutoverArgs {
 pub async fn run(args: CutoverArgs, out: &Output) -> Result<()> {
     let stop = stop_on_signals();
     let path = args.plan.path()?;
-    let inputs = Inputs::read(&path)?;
+    let inputs = Inputs::read(&path).await?;
     let plan = &inputs.plan;
     let run = Store::read(&engine::run_folder(plan))?.map(|(run, _)| run);
     if run.as_ref().is_some_and(|run| run.state == State::Finished) {
@@ -45,7 +45,7 @@ pub async fn run(args: CutoverArgs, out: &Output) -> Result<()> {
         let deciding = run.is_some_and(|run| run.state == State::Switching && has_begun_to_decide(&run));
         if deciding && e.kind == Kind::Failed { in_doubt(plan, &e.what) } else { e }
     })?;
-    let switched = switch(&args, &inputs, &mut recorder, out).await;
+    let switched = Box::pin(switch(&args, &inputs, &mut recorder, out)).await;
     let state = recorder.run().state;
     recorder.close().await;
     let _ = shown.await;
@@ -96,7 +96,14 @@ async fn switch(
     if let Some(outcome) = &done.outcome {
         out.say(&format!("Writers on blue were held for {} until the decision.\n", show_millis(outcome.fence_ms)));
     }
-    engine::prove_cutover(&inputs.plan, recorder, done.witness).await
+    engine::prove_cutover(&inputs.plan, recorder, done.witness).await?;
+    if done.still_turned.is_empty() {
+        return Ok(());
+    }
+    let what: Vec<String> = done.still_turned.iter().map(|failure| failure.what.clone()).collect();
+    Err(Failure::failed(what.join("; "))
+        .state("green serves, and everybody has switched; this lever is still turned")
+        .hint("mend its `after`, then run this again; migrate finish tries it too"))
 }
 
 /// What is switched, what does not travel, what was found.

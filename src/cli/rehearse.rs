@@ -1,6 +1,6 @@
 //! `migrate rehearse`: the whole run on throwaway servers, from a dump or a staging database, to one verdict.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,8 @@ use crate::engine::{self, Begin};
 use crate::error::{Context, Failure, Result};
 use crate::finding::{Finding, blockers};
 use crate::journal::Store;
-use crate::plan::{Rehearsal, StandIns, read_rehearsal};
+use crate::migrate;
+use crate::plan::{MigrationSource, Plan, Rehearsal, StandIns, read_rehearsal};
 use crate::rehearse::{
     self, Blue, EventMade, Green, Measured, Moment, Pause, Raise, RehearsalDoc, Source, Traffic, rehearsal_text, saved,
 };
@@ -83,11 +84,12 @@ async fn rehearse(args: &RehearseArgs, out: &Output, stop: &CancellationToken) -
     // What is wrong with the plan or its files is said before anything is started.
     let nowhere = |side: &str| format!("postgres://rehearsal@127.0.0.1/{side}");
     let stand_ins = StandIns { blue: nowhere("blue"), green: nowhere("green") };
-    let first = Inputs::of(read_rehearsal(&path, &env, &stand_ins)?.plan)?;
+    let first = read_rehearsal(&path, &env, &stand_ins)?.plan;
+    read_files(&first).await?;
 
     let (listener, shown) = listen(*out);
     let notices = Notices::new(StepId::new(Phase::Prepare, "source"), Some(listener.clone()));
-    let blue = rehearse::raise(&Raise { source: &source, jobs: first.plan.jobs, notices: &notices, stop }).await?;
+    let blue = rehearse::raise(&Raise { source: &source, jobs: first.jobs, notices: &notices, stop }).await?;
     let green = rehearse::empty_green(&blue).await?;
     drop(notices);
 
@@ -95,7 +97,7 @@ async fn rehearse(args: &RehearseArgs, out: &Output, stop: &CancellationToken) -
     let Rehearsal { mut plan, left_out } = read_rehearsal(&path, &env, &stand_ins)?;
     // Beside the server's data, so that its guard removes it too, whatever ends us.
     plan.journal_dir = blue.server.folder().join("rehearsal");
-    let inputs = Inputs::of(plan)?;
+    let inputs = Inputs::of(plan).await?;
     let ran = Box::pin(Ran::of(&inputs, &blue, &green, stop, listener)).await;
     let _ = shown.await;
     if stop.is_cancelled() {
@@ -108,7 +110,7 @@ async fn rehearse(args: &RehearseArgs, out: &Output, stop: &CancellationToken) -
     }
 
     let doc = document(&ran, (&first, &path), blue.origin.clone(), blue.server.major(), left_out, (begun, begun_at));
-    saved::write(&first.plan.journal_dir, &doc)?;
+    saved::write(&first.journal_dir, &doc)?;
     if let Some(file) = &args.junit {
         std::fs::write(file, rehearse::junit(&doc)?).with_context(|| file.display().to_string())?;
     }
@@ -133,6 +135,20 @@ async fn rehearse(args: &RehearseArgs, out: &Output, stop: &CancellationToken) -
             hint.map(|hint| format!("{hint}; ")).unwrap_or_default(),
             path.display()
         )))
+}
+
+/// The migrations, as far as they can be told without a database: whose files they are may stand in blue's bookkeeping.
+async fn read_files(plan: &Plan) -> Result<()> {
+    let MigrationSource::Folder(folder) = &plan.migrations.source else { return Ok(()) };
+    let asked = Cell::new(false);
+    let nobody = async || {
+        asked.set(true);
+        Err(Failure::failed("there is no database yet"))
+    };
+    match migrate::read_migrations(folder, &plan.migrations, &nobody).await {
+        Err(e) if !asked.get() => Err(e),
+        _ => Ok(()),
+    }
 }
 
 /// What a run on the throwaway servers came to.
@@ -218,7 +234,7 @@ impl Ran {
             },
             switched: || {},
         };
-        let done = upgrade(inputs, &mut recorder, meanwhile).await;
+        let done = Box::pin(upgrade(inputs, &mut recorder, meanwhile)).await;
         let pause = pause.take();
         if let (Ok(()), Some(pause)) = (&done, pause) {
             self.pause = pause.end().await;
@@ -282,7 +298,7 @@ fn overhear(listener: UnboundedSender<Notice>) -> (UnboundedSender<Notice>, toki
 
 fn document(
     ran: &Ran,
-    (first, path): (&Inputs, &Path),
+    (first, path): (&Plan, &Path),
     source: rehearse::Origin,
     server_major: u32,
     left_out: Vec<String>,
@@ -299,7 +315,7 @@ fn document(
     let path = path.display();
     RehearsalDoc {
         format: "teal.rehearsal/1",
-        plan: first.plan.name.clone(),
+        plan: first.name.clone(),
         verdict: if failed { "failed" } else { "passed" },
         begun_at,
         seconds: (begun.elapsed().as_secs_f64() * 10.0).round() / 10.0,

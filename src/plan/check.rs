@@ -3,10 +3,13 @@
 mod databases;
 mod event;
 mod expectation;
+mod lever;
 mod migrations;
 mod participant;
 mod rehearse;
 mod request;
+
+pub use migrations::LAYOUT_NAMES;
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -118,6 +121,7 @@ fn plan(path: &Path, mut top: Section<'_>) -> Option<(Plan, Rehearse)> {
     let jobs = jobs(&mut top);
     let cutover = cutover(&mut top);
     let names = databases.as_ref().map(|databases| databases.names.as_slice()).unwrap_or_default();
+    let levers = rehearse::levers(&mut top);
     let participants = rehearse::participants(&mut top);
     let rehearse = rehearse::rehearse(&mut top, names, &participants);
     let participants = participant::in_order(&top, participants);
@@ -140,6 +144,7 @@ fn plan(path: &Path, mut top: Section<'_>) -> Option<(Plan, Rehearse)> {
         jobs: jobs?,
         cutover: cutover?,
         participants: participants?,
+        levers: levers?,
         checks: checks?,
     };
     Some((plan, rehearse?))

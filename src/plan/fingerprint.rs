@@ -6,8 +6,8 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Check, Event, Expect, MigrationSource, Migrations, Participant, ParticipantKind, Plan, Request, Requests, Sides,
-    Source, When,
+    Check, Event, Expect, Lever, MigrationSource, Migrations, Participant, ParticipantKind, Plan, Request, Requests,
+    Sides, Source, When,
 };
 use crate::postgres::Target;
 
@@ -86,13 +86,16 @@ impl Plan {
         parts = parts.words(&events.collect::<Vec<_>>());
         let participants = self.participants.iter().map(|participant| self.participant_digest(participant));
         parts = parts.words(&participants.collect::<Vec<_>>());
+        parts = parts
+            .words(&self.levers.iter().map(|lever| lever.turn_digest() + &lever.back_digest()).collect::<Vec<_>>());
         parts.words(&self.checks.iter().map(Check::digest).collect::<Vec<_>>()).digest()
     }
 
     /// Where the migrations come from and how they are recorded; not what the files hold, not `lock_timeout`.
     pub fn migrations_digest(&self) -> String {
-        let Migrations { source, applied, record, lock_timeout: _ } = &self.migrations;
-        let parts = Parts::default().text("migrations").maybe(applied.as_deref()).maybe(record.as_deref());
+        let Migrations { source, layout, table, applied, record, lock_timeout: _ } = &self.migrations;
+        let parts = Parts::default().text("migrations").maybe(layout.as_deref()).maybe(table.as_deref());
+        let parts = parts.maybe(applied.as_deref()).maybe(record.as_deref());
         match source {
             MigrationSource::Folder(folder) => parts.text("folder").path(folder, self.folder()),
             // The variables' values may be secrets; a new password is no new plan.
@@ -153,6 +156,17 @@ impl Event {
     /// What happens with a captured event on green: its statements and its proof.
     pub fn replay_digest(&self) -> String {
         Parts::default().text("replay").words(&self.replay).text(&self.verify).digest()
+    }
+}
+
+impl Lever {
+    /// What turning it depends on; not how long it takes or lasts, nor when it is turned back.
+    pub fn turn_digest(&self) -> String {
+        Parts::default().text("lever").text(&self.name).words(&self.before).digest()
+    }
+
+    fn back_digest(&self) -> String {
+        Parts::default().text("back").maybe_words(self.after.as_deref()).digest()
     }
 }
 

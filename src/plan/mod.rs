@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use crate::postgres::Target;
 
-pub use check::{read_outline, read_plan, read_rehearsal};
+pub use check::{LAYOUT_NAMES, read_outline, read_plan, read_rehearsal};
 pub use fingerprint::digest;
 pub use rehearsal::{Rehearsal, Rehearse, StandIns};
 pub use request::{Answer, Body, Request, Requests};
@@ -54,6 +54,8 @@ pub struct Plan {
     pub cutover: Cutover,
     /// What must switch together, in the order written.
     pub participants: Vec<Participant>,
+    /// What is turned before the copy and turned back afterwards, in the order written.
+    pub levers: Vec<Lever>,
     /// What must hold.
     pub checks: Vec<Check>,
 }
@@ -74,9 +76,15 @@ pub struct Outline {
 pub struct Migrations {
     /// A folder or a program.
     pub source: MigrationSource,
-    /// A query on green that lists the versions that are in already; none: all are pending.
+    /// The folder's layout by its name in [`crate::plan::LAYOUT_NAMES`]; none: it is recognised.
+    pub layout: Option<String>,
+    /// The tool's bookkeeping table, where it is not the usual one: exact as the catalog has it, `schema.table` or `table`.
+    pub table: Option<String>,
+    /// A query that lists the versions that are in already, instead of the tool's bookkeeping; none, and the layout has
+    /// none either: all are pending.
     pub applied: Option<String>,
-    /// A statement that records a version, with `:version`, `:name`, `:checksum`; in the file's transaction.
+    /// A statement that records a version, instead of the tool's own, in the file's transaction; with `:version`, `:name`,
+    /// `:checksum`, `:description`, `:script`, `:ms`.
     pub record: Option<String>,
     /// How long a statement may wait for a lock.
     pub lock_timeout: Duration,
@@ -142,6 +150,45 @@ pub struct Cutover {
     pub window: Option<Window>,
     /// Why there must be no rollback after it.
     pub one_way: Option<String>,
+}
+
+/// Something that is turned before the copy and turned back afterwards. Programs are argv lists, run in the plan file's
+/// folder; both must bear being run twice, and `after` where `before` did nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lever {
+    /// Its name.
+    pub name: String,
+    /// Turns it.
+    pub before: Vec<String>,
+    /// Turns it back; none: it stays.
+    pub after: Option<Vec<String>>,
+    /// From when it was turned until it has taken effect; may be zero.
+    pub wait: Duration,
+    /// From when it was turned until it has no effect any more.
+    pub lasts: Option<Duration>,
+    /// When `after` is run.
+    pub until: Until,
+    /// How long each of its programs may take.
+    pub timeout: Duration,
+}
+
+/// When a lever is turned back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Right after the switch.
+    Reopen,
+    /// In `finish`.
+    Finish,
+}
+
+impl Until {
+    /// As the plan has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Reopen => "reopen",
+            Self::Finish => "finish",
+        }
+    }
 }
 
 /// Something that must switch together with the database.

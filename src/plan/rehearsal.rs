@@ -48,6 +48,7 @@ impl Rehearsal {
                 None => left_out.push(format!("participant {:?}: skipped", participant.name)),
             }
         }
+        left_out.extend(plan.levers.drain(..).map(|lever| format!("lever {:?}: not turned", lever.name)));
         plan.others = rehearse.databases;
         for check in std::mem::take(&mut plan.checks) {
             match not_askable(&check, &plan.others) {

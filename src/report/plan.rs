@@ -2,17 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::migrations::{
+    FolderDoc, FolderSeen, MigrationDoc, StatementDoc, folder_doc, migration_doc, migrations_text,
+};
 use super::text::{self, count, heading};
 use crate::catalog::{Structure, Table};
 use crate::cutover::longest_switch;
-use crate::ddl::{Migration, parse};
+use crate::ddl::Migration;
 use crate::finding::{Finding, Severity, blockers};
-use crate::plan::{Opening, ParticipantKind, Plan, When, Window};
-use crate::planner::{Estimate, Seen, estimate, pending};
+use crate::plan::{Lever, Opening, ParticipantKind, Plan, When, Window};
+use crate::planner::{Estimate, Seen, estimate};
 use crate::step::Step;
 use crate::units::{show_bytes, show_millis};
 
@@ -37,12 +41,18 @@ pub struct PlanDoc {
     pub steps: Vec<Step>,
     /// Blue's tables that hold rows, largest first.
     pub tables: Vec<TableSize>,
+    /// Whose folder it is, and where what is in is kept; none where an own migrator runs.
+    #[serde(default)]
+    pub folder: Option<FolderDoc>,
     /// Every file of the folder, in order.
     pub migrations: Vec<MigrationDoc>,
     /// What is captured and replayed.
     pub events: Vec<EventDoc>,
     /// What switches with the database, in order.
     pub participants: Vec<ParticipantDoc>,
+    /// What is turned before the copy, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levers: Vec<LeverDoc>,
     /// The names of the checks.
     pub checks: Vec<String>,
     /// From fence to decide at most, in milliseconds.
@@ -74,32 +84,6 @@ pub struct TableSize {
     pub estimated_rows: i64,
 }
 
-/// A migration file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MigrationDoc {
-    /// Its name in the folder.
-    pub file: String,
-    /// Its version.
-    pub version: String,
-    /// SHA-256 of its bytes.
-    pub checksum: String,
-    /// Whether it is still to be run.
-    pub pending: bool,
-    /// Its statements.
-    pub statements: Vec<StatementDoc>,
-}
-
-/// A statement of a migration file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StatementDoc {
-    /// Where it starts in the file, from 1.
-    pub line: usize,
-    /// `ALTER TABLE`.
-    pub verb: String,
-    /// What it names first, as written; none where it can't be told.
-    pub relation: Option<String>,
-}
-
 /// An event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventDoc {
@@ -120,6 +104,21 @@ pub struct ParticipantDoc {
     pub kind: String,
     /// Its group, if it has one.
     pub group: Option<String>,
+}
+
+/// A lever.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeverDoc {
+    /// Its name.
+    pub name: String,
+    /// From when it is turned until it has taken effect.
+    pub wait_ms: u64,
+    /// From when it is turned until its effect is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lasts_ms: Option<u64>,
+    /// When it is turned back: `reopen` or `finish`; none: it stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
 }
 
 /// When the cutover may happen.
@@ -145,6 +144,8 @@ pub struct Subject<'a> {
     pub plan: &'a Plan,
     /// What was seen.
     pub seen: &'a Seen<'a>,
+    /// The folder against blue's bookkeeping.
+    pub folder: FolderSeen<'a>,
     /// Blue's tables.
     pub tables: &'a [Table],
     /// Blue's structure.
@@ -155,14 +156,17 @@ pub struct Subject<'a> {
     pub findings: Vec<Finding>,
     /// When it is made.
     pub now: Timestamp,
+    /// When each lever of a run under way was turned.
+    pub turned: BTreeMap<String, Timestamp>,
+    /// Whether its copy is made.
+    pub copied: bool,
 }
 
 /// Makes the document.
 pub fn plan_doc(subject: Subject<'_>) -> PlanDoc {
-    let Subject { plan, seen, tables, structure, steps, findings, now } = subject;
-    let waiting: Vec<&str> = pending(seen).iter().map(|m| m.file.as_str()).collect();
-    let migrations: Vec<MigrationDoc> =
-        seen.migrations.iter().map(|m| migration_doc(m, waiting.contains(&m.file.as_str()))).collect();
+    let Subject { plan, seen, folder, tables, structure, steps, mut findings, now, turned, copied } = subject;
+    let with_standing = folder.migrations.iter().zip(folder.standings);
+    let migrations: Vec<MigrationDoc> = with_standing.map(|(m, standing)| migration_doc(m, *standing)).collect();
     let mut sizes: Vec<TableSize> = tables
         .iter()
         .filter(|table| table.holds_rows())
@@ -170,9 +174,15 @@ pub fn plan_doc(subject: Subject<'_>) -> PlanDoc {
         .collect();
     sizes.sort_by_key(|size| std::cmp::Reverse(size.bytes));
     let rewritten = rewritten_rows(&migrations, &sizes);
+    let mut estimate = estimate(seen.bytes, plan.jobs, rewritten, seen.pending.len());
+    estimate.wait_seconds = wait_seconds(plan, &turned, now);
+    let ready_at = now.checked_add(if copied { Duration::ZERO } else { estimate.ready_in() }).unwrap_or(Timestamp::MAX);
+    let window = plan.cutover.window.as_ref().and_then(|window| window_doc(plan, window, ready_at, now));
+    let cutover_at = window.as_ref().map_or(ready_at, |window| window.cutover_at);
+    findings.extend(run_out_by(plan, &turned, now, cutover_at));
+    findings.sort_by_key(|finding| finding.severity);
     let blocked = blockers(&findings).next().is_some();
     let path = plan.path.display();
-    let estimate = estimate(seen.bytes, plan.jobs, rewritten, waiting.len());
     PlanDoc {
         format: "teal.plan/1".to_owned(),
         tool: env!("CARGO_PKG_VERSION").to_owned(),
@@ -181,7 +191,8 @@ pub fn plan_doc(subject: Subject<'_>) -> PlanDoc {
         fingerprint: plan.fingerprint(),
         blue: plan.blue.address(),
         green: plan.green.address(),
-        window: plan.cutover.window.as_ref().and_then(|window| window_doc(plan, window, &estimate, now)),
+        window,
+        levers: plan.levers.iter().map(lever_doc).collect(),
         one_way: plan.cutover.one_way.clone(),
         estimate,
         steps,
@@ -195,15 +206,63 @@ pub fn plan_doc(subject: Subject<'_>) -> PlanDoc {
         } else {
             format!("migrate apply {path}")
         },
+        folder: folder_doc(plan, folder),
         migrations,
         findings,
         structure,
     }
 }
 
-fn window_doc(plan: &Plan, window: &Window, estimate: &Estimate, now: Timestamp) -> Option<WindowDoc> {
+fn lever_doc(lever: &Lever) -> LeverDoc {
+    LeverDoc {
+        name: lever.name.clone(),
+        wait_ms: millis(lever.wait),
+        lasts_ms: lever.lasts.map(millis),
+        until: lever.after.as_ref().map(|_| lever.until.word().to_owned()),
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Until the last lever has taken effect: they are turned one right after the other.
+fn wait_seconds(plan: &Plan, turned: &BTreeMap<String, Timestamp>, now: Timestamp) -> u64 {
+    let left = |lever: &Lever| {
+        let passed = turned.get(&lever.name).map(|at| now.duration_since(*at));
+        lever.wait.saturating_sub(passed.and_then(|passed| passed.try_into().ok()).unwrap_or_default())
+    };
+    plan.levers.iter().map(left).max().unwrap_or_default().as_secs()
+}
+
+/// The levers whose effect is over before the cutover can be.
+fn run_out_by(
+    plan: &Plan,
+    turned: &BTreeMap<String, Timestamp>,
+    now: Timestamp,
+    cutover_at: Timestamp,
+) -> Vec<Finding> {
+    let decided = cutover_at.checked_add(plan.cutover.deadline).unwrap_or(Timestamp::MAX);
+    let one = |lever: &Lever| {
+        let since = turned.get(&lever.name).copied().unwrap_or(now);
+        let lasts = lever.lasts?;
+        let needed = decided.duration_since(since).unsigned_abs();
+        (needed > lasts).then(|| {
+            let (lasts, needed) = (show_millis(millis(lasts)), show_millis(millis(needed)));
+            Finding::blocker(
+                "plan/lever-too-short",
+                format!("lever {}", lever.name),
+                format!("it lasts {lasts}; from when it is turned to the cutover it takes about {needed}"),
+            )
+            .so_what("its effect would be over before the switch, and the copy made for nothing")
+            .next("let it last longer, or make the way shorter: more jobs, another window")
+        })
+    };
+    plan.levers.iter().filter_map(one).collect()
+}
+
+fn window_doc(plan: &Plan, window: &Window, ready_at: Timestamp, now: Timestamp) -> Option<WindowDoc> {
     let next = window.next(now)?;
-    let ready_at = now.checked_add(estimate.ready_in()).ok()?;
     let longest = longest_switch(plan);
     let in_time = |opening: &Opening| ready_at.checked_add(longest).is_ok_and(|switched| switched <= opening.to);
     let ready_by_then = in_time(&next);
@@ -224,20 +283,6 @@ fn window_doc(plan: &Plan, window: &Window, estimate: &Estimate, now: Timestamp)
         cutover_at: chosen.from.max(ready_at),
         shown: format!("{open} {when}; {verdict}"),
     })
-}
-
-fn migration_doc(migration: &Migration, pending: bool) -> MigrationDoc {
-    let statement = |statement: &crate::ddl::Statement| {
-        let kind = parse::kind(statement.text(&migration.sql.text), &statement.head);
-        StatementDoc { line: statement.line, verb: kind.verb, relation: kind.relation }
-    };
-    MigrationDoc {
-        file: migration.file.clone(),
-        version: migration.version.clone(),
-        checksum: migration.checksum.clone(),
-        pending,
-        statements: migration.sql.statements.iter().map(statement).collect(),
-    }
 }
 
 /// Rows of the tables that pending UPDATE, INSERT and DELETE statements name: the bulk of what migrations cost.
@@ -304,11 +349,7 @@ pub fn plan_text(doc: &PlanDoc) -> String {
         let rows = doc.events.iter().map(|event| vec![event.name.clone(), event.table.clone(), event.when.clone()]);
         out.push_str(&text::table(&[], rows));
     }
-    let pending: Vec<&MigrationDoc> = doc.migrations.iter().filter(|m| m.pending).collect();
-    if !pending.is_empty() {
-        out.push_str(&heading("Migrations, each in one transaction on green"));
-        out.push_str(&text::table(&[], pending.iter().map(|m| vec![m.file.clone(), verbs(m)])));
-    }
+    out.push_str(&migrations_text(doc.folder.as_ref(), &doc.migrations));
     out.push_str(&heading("Largest tables"));
     let largest = doc.tables.iter().take(8);
     out.push_str(&text::table(
@@ -343,33 +384,18 @@ fn cutover_rows(doc: &PlanDoc) -> Vec<Vec<String>> {
         let group = p.group.as_ref().map(|group| format!(", at once with group {group}")).unwrap_or_default();
         rows.push(row(&format!("commit {}", p.name), &format!("{}{group}", p.kind)));
     }
+    for LeverDoc { name, until, .. } in &doc.levers {
+        let when = match until.as_deref() {
+            Some("finish") => "turned back by finish, or an abort",
+            Some(_) => "turned back right after the switch, or by an abort",
+            None => "stays turned: it has no `after`",
+        };
+        rows.push(row(&format!("lever {name}"), when));
+    }
     if let Some(why) = &doc.one_way {
         rows.push(row("way back", &format!("none, says the plan: {why}")));
     }
     rows
-}
-
-/// `ALTER TABLE ×3 access_token, consent; UPDATE access_token`.
-fn verbs(migration: &MigrationDoc) -> String {
-    let mut by_verb: Vec<(&str, usize, Vec<&str>)> = Vec::new();
-    for statement in &migration.statements {
-        let at = by_verb.iter().position(|(verb, _, _)| *verb == statement.verb).unwrap_or_else(|| {
-            by_verb.push((&statement.verb, 0, Vec::new()));
-            by_verb.len() - 1
-        });
-        if let Some((_, n, relations)) = by_verb.get_mut(at) {
-            *n += 1;
-            relations.extend(
-                statement.relation.as_deref().filter(|name| !relations.contains(name)).into_iter().collect::<Vec<_>>(),
-            );
-        }
-    }
-    let one = |(verb, n, relations): &(&str, usize, Vec<&str>)| {
-        let times = if *n > 1 { format!(" ×{n}") } else { String::new() };
-        let names = if relations.is_empty() { String::new() } else { format!(" {}", relations.join(", ")) };
-        format!("{verb}{times}{names}")
-    };
-    by_verb.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 fn show_rows(rows: i64) -> String {
@@ -382,7 +408,6 @@ fn summary(doc: &PlanDoc) -> String {
     let bytes: u64 = doc.tables.iter().map(|table| table.bytes).sum();
     let pending = doc.migrations.iter().filter(|m| m.pending).count();
     let severities = |wanted| doc.findings.iter().filter(|f| f.severity == wanted).count();
-    let seconds = doc.estimate.copy_seconds + doc.estimate.migrate_seconds;
     format!(
         "{}, {}, {}, {}, {}. Ready in about {} ({}); clients wait for the fence and the commits, at worst {} plus commits. \
          Writes other than the events do not travel after the copy. {}, {}.",
@@ -391,7 +416,7 @@ fn summary(doc: &PlanDoc) -> String {
         count(doc.events.len(), "event"),
         count(doc.checks.len(), "check"),
         count(doc.participants.len(), "participant"),
-        show_millis(seconds * 1000),
+        show_millis(millis(doc.estimate.ready_in())),
         doc.estimate.basis,
         show_millis(doc.deadline_ms),
         count(severities(Severity::Blocker), "blocker"),

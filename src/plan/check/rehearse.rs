@@ -5,8 +5,9 @@ use std::cell::RefCell;
 use super::super::excerpt::Problem;
 use super::super::file::{PlanFile, Section};
 use super::super::units::UNSET;
-use super::super::{ParticipantKind, Rehearse};
+use super::super::{Lever, ParticipantKind, Rehearse};
 use super::databases::target;
+use super::lever;
 use super::participant::{self, Read};
 
 /// Reads the section; `databases` and `participants` are the names that the plan has.
@@ -14,16 +15,29 @@ use super::participant::{self, Read};
 /// Outside a rehearsal its variables need not be set: they are those of a CI machine.
 pub(super) fn rehearse(top: &mut Section<'_>, databases: &[String], participants: &[Read]) -> Option<Rehearse> {
     let file = top.file;
-    let env = |name: &str| {
-        let value = (file.env)(name);
-        if file.stand_ins.is_some() { value } else { value.or_else(|| Some("unset".to_owned())) }
-    };
+    let env = lenient(file, file.stand_ins.is_none());
     let lenient = PlanFile { env: &env, problems: RefCell::default(), folder: file.folder.clone(), ..*file };
     let has = top.has("rehearse");
     let Some(section) = top.section("rehearse", "[rehearse]") else { return (!has).then(Rehearse::default) };
     let read = read(section.within(&lenient), databases, participants);
     file.problems.borrow_mut().extend(lenient.problems.take());
     Some(read)
+}
+
+/// The environment; with something in it for every name where `lenient`.
+fn lenient<'f>(file: &'f PlanFile<'f>, lenient: bool) -> impl Fn(&str) -> Option<String> + 'f {
+    move |name| (file.env)(name).or_else(|| lenient.then(|| "unset".to_owned()))
+}
+
+/// The levers. In a rehearsal none of them is turned, so their variables need not be set.
+pub(super) fn levers(top: &mut Section<'_>) -> Option<Vec<Lever>> {
+    let file = top.file;
+    let sections = top.sections("lever", "[[lever]]");
+    let env = lenient(file, file.stand_ins.is_some());
+    let lenient = PlanFile { env: &env, problems: RefCell::default(), folder: file.folder.clone(), ..*file };
+    let levers = lever::levers(&*top, sections.into_iter().map(|section| section.within(&lenient)));
+    file.problems.borrow_mut().extend(lenient.problems.take());
+    levers
 }
 
 fn read(mut section: Section<'_>, databases: &[String], participants: &[Read]) -> Rehearse {
