@@ -35,6 +35,17 @@ pub use take_down::{Left, abort, abort_recorded, ask_to_stop, finish, finish_rec
 
 /// Does every step that is not done, in order, up to `ready`. Safe to run again after any failure.
 pub async fn apply(plan: &Plan, migrations: &[crate::ddl::Migration], recorder: &mut Recorder) -> Result<()> {
+    apply_with(plan, migrations, recorder, async |_| Ok(())).await
+}
+
+/// Like [`apply`]; `before` is awaited before each step that is run. A rehearsal writes to blue there, as an application
+/// would.
+pub async fn apply_with(
+    plan: &Plan,
+    migrations: &[crate::ddl::Migration],
+    recorder: &mut Recorder,
+    mut before: impl AsyncFnMut(&Step) -> Result<()>,
+) -> Result<()> {
     match recorder.run().state {
         State::Applying | State::Ready => {}
         state => {
@@ -53,6 +64,7 @@ pub async fn apply(plan: &Plan, migrations: &[crate::ddl::Migration], recorder: 
         if recorder.stop().is_cancelled() {
             return Err(interrupted(recorder));
         }
+        before(&step).await?;
         run_step(&mut act, recorder, &step).await?;
     }
     act.settle(recorder).await?;
