@@ -1,5 +1,6 @@
 //! Plain facts about one database, as its catalogs have them.
 
+mod chunk;
 mod holder;
 mod server;
 mod structure;
@@ -7,6 +8,7 @@ mod table;
 mod timeline;
 mod writes;
 
+pub use chunk::{Chunk, cut};
 pub use holder::{Holder, blockers_of, waiting_for};
 pub use server::{Server, read_server};
 pub use structure::{Structure, read_structure};

@@ -147,6 +147,14 @@ const EXPLANATIONS: &[Explanation] = &[
         "plan/program-missing",
         "A program of a participant is not on this machine; a cutover from here would be undone at its prepare.",
     ),
+    of(
+        "plan/edit-not-taken",
+        "The plan file was edited while a run reads it, and can't be read any more. The run goes on as before; mend the file.",
+    ),
+    of(
+        "plan/jobs-changed",
+        "[snapshot] jobs was changed in the plan file while a run is at its copy or its indexes: taken at once, and journaled.",
+    ),
     of("plan/no-abort", "A participant prepares something that nothing undoes when the cutover is undone."),
     of("plan/no-checks", "Without checks nothing tells whether the migrations moved the data rightly."),
     of(
@@ -155,6 +163,10 @@ const EXPLANATIONS: &[Explanation] = &[
          as switched, and its requests may hold secrets.",
     ),
     of("plan/no-events", "Without events nothing that blue writes after the copy reaches green."),
+    of(
+        "snapshot/fewer-jobs",
+        "A server has no room for as many sessions as the plan has jobs. The copy goes on with fewer, and takes longer.",
+    ),
     of("validate/constraint-not-valid", "A constraint on green is NOT VALID: rows may break it."),
     of("validate/digest-differs", "A table's rows on green are not blue's, though their number is the same."),
     of("validate/index-invalid", "An index on green is invalid: it is not used, and a unique one proves nothing."),
