@@ -4,6 +4,7 @@
 //! - `act.rs`: what each action does, and its probe for a step found started;
 //! - `checks.rs`: the plan's checks at their moments;
 //! - `copy.rs`: the copy, where several parts of the library work at once;
+//! - `edits.rs`: the plan file edited meanwhile;
 //! - `prove.rs`: what is asked again behind the decision;
 //! - `results.rs`: what done steps leave in the journal for later ones;
 //! - `take_down.rs`: abort and finish, from any machine.
@@ -13,6 +14,7 @@ mod begin;
 mod checks;
 mod copy;
 mod levers;
+mod edits;
 mod prove;
 mod results;
 mod take_down;
