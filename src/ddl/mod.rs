@@ -12,6 +12,10 @@ mod layout;
 pub mod source;
 pub mod transaction;
 pub mod parse;
+pub mod read;
+pub mod lock;
+pub mod known;
+pub mod assess;
 pub mod bind;
 
 pub use bind::{Bound, bind};
