@@ -16,6 +16,8 @@ pub mod read;
 pub mod lock;
 pub mod known;
 pub mod assess;
+pub mod rule;
+pub mod lint;
 pub mod bind;
 
 pub use bind::{Bound, bind};

@@ -63,8 +63,6 @@ struct Judge<'a> {
     known: &'a Known,
     /// The statement's text.
     text: &'a str,
-    /// The server's major version.
-    pg: u32,
     judgement: Judgement,
 }
 

@@ -7,9 +7,9 @@ use crate::ddl::read::{
     ColumnClause, ConstraintKind, CreateIndex, CreateTable, DropObjects, DropWhat, Reading, Reindex, Written,
 };
 
-/// Judges a statement: `text` is its own, `known` what is known before it, `pg` the server's major version.
-pub fn assess(reading: &Reading, text: &str, known: &Known, pg: u32) -> Judgement {
-    let mut judge = Judge { known, text, pg, judgement: Judgement::default() };
+/// Judges a statement: `text` is its own, `known` what is known before it.
+pub fn assess(reading: &Reading, text: &str, known: &Known) -> Judgement {
+    let mut judge = Judge { known, text, judgement: Judgement::default() };
     judge.statement(reading);
     judge.judgement
 }
