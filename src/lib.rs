@@ -28,5 +28,6 @@ pub mod validate;
 pub mod cutover;
 pub mod engine;
 pub mod report;
+pub mod rehearse;
 pub mod demo;
 pub mod cli;

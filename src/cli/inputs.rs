@@ -98,7 +98,7 @@ fn seen<'a>(tables: &[Table], migrations: &'a [Migration], applied: &'a BTreeSet
 }
 
 /// What the plan leaves without proof.
-fn unproved(plan: &Plan) -> Vec<Finding> {
+pub fn unproved(plan: &Plan) -> Vec<Finding> {
     let mut findings = Vec::new();
     if plan.events.is_empty() {
         findings.push(
@@ -114,7 +114,12 @@ fn unproved(plan: &Plan) -> Vec<Finding> {
         );
     }
     for spec in &plan.participants {
-        if let ParticipantKind::Command { prepare: Some(_), abort: None, .. } = &spec.kind {
+        let half_undone = match &spec.kind {
+            ParticipantKind::Command { prepare, abort, .. } => prepare.is_some() && abort.is_none(),
+            ParticipantKind::Http(requests) => requests.prepare.is_some() && requests.abort.is_none(),
+            ParticipantKind::File { .. } => false,
+        };
+        if half_undone {
             findings.push(
                 Finding::warning(
                     "plan/no-abort",
@@ -122,8 +127,19 @@ fn unproved(plan: &Plan) -> Vec<Finding> {
                     "it has a prepare and no abort",
                 )
                 .so_what("a cutover that is undone leaves it prepared")
-                .next("add abort = [\"…\"], which undoes its prepare"),
+                .next("add an abort, which undoes its prepare"),
             );
+        }
+        if let ParticipantKind::Http(requests) = &spec.kind {
+            findings.extend(requests.all().find(|request| request.is_open()).map(|request| {
+                Finding::warning(
+                    "plan/not-encrypted",
+                    format!("participant {}", spec.name),
+                    format!("{request} is plain HTTP"),
+                )
+                .so_what("whoever is on the way reads what it sends, secrets too, and can change what it answers")
+                .next("use https, with ca = \"…\" where its authority is your own")
+            }));
         }
     }
     findings.extend(plan.participants.iter().flat_map(|spec| missing_programs(plan, spec)));

@@ -5,6 +5,7 @@ mod event;
 mod expectation;
 mod migrations;
 mod participant;
+mod request;
 
 use std::cell::RefCell;
 use std::path::Path;

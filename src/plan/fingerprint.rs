@@ -6,7 +6,8 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Check, Event, Expect, MigrationSource, Migrations, Participant, ParticipantKind, Plan, Sides, Source, When,
+    Check, Event, Expect, MigrationSource, Migrations, Participant, ParticipantKind, Plan, Request, Requests, Sides,
+    Source, When,
 };
 use crate::postgres::Target;
 
@@ -113,6 +114,18 @@ impl Plan {
                 .words(commit)
                 .words(committed)
                 .maybe_words(abort.as_deref()),
+            ParticipantKind::Http(requests) => {
+                let Requests { prepare, commit, committed, switched, not_yet, abort, ca: _ } = requests.as_ref();
+                let meaning = [switched, not_yet].map(|answer| format!("{answer:?}"));
+                let request = |request: &Request| request.written.clone();
+                parts
+                    .text("http")
+                    .maybe_words(prepare.as_ref().map(request).as_deref())
+                    .words(&commit.written)
+                    .words(&committed.written)
+                    .words(&meaning)
+                    .maybe_words(abort.as_ref().map(request).as_deref())
+            }
             ParticipantKind::File { path, content } => {
                 parts.text("file").path(path, self.folder()).path(content, self.folder())
             }

@@ -8,6 +8,7 @@ mod excerpt;
 mod file;
 mod fingerprint;
 mod later;
+mod request;
 mod secret;
 mod settings;
 mod suggest;
@@ -22,6 +23,7 @@ use crate::postgres::Target;
 
 pub use check::read_plan;
 pub use fingerprint::digest;
+pub use request::{Answer, Body, Request, Requests};
 pub use window::{Opening, Window};
 
 /// One upgrade, as the plan file asks for it.
@@ -136,7 +138,7 @@ pub struct Participant {
     pub name: String,
     /// How it switches.
     pub kind: ParticipantKind,
-    /// How long each of its programs may take.
+    /// How long each of its programs or requests may take.
     pub timeout: Duration,
     /// Members of a group commit at once.
     pub group: Option<String>,
@@ -156,6 +158,8 @@ pub enum ParticipantKind {
         /// Undoes prepare, before decide.
         abort: Option<Vec<String>>,
     },
+    /// HTTP requests, to a service that switches itself or others.
+    Http(Box<Requests>),
     /// A file, atomically replaced.
     File {
         /// The file that is replaced, absolute.

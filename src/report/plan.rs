@@ -116,7 +116,7 @@ pub struct EventDoc {
 pub struct ParticipantDoc {
     /// Its name.
     pub name: String,
-    /// `command` or `file`.
+    /// `command`, `file` or `http`.
     pub kind: String,
     /// Its group, if it has one.
     pub group: Option<String>,
@@ -266,6 +266,7 @@ fn participant_doc(spec: &crate::plan::Participant) -> ParticipantDoc {
     let kind = match spec.kind {
         ParticipantKind::Command { .. } => "command",
         ParticipantKind::File { .. } => "file",
+        ParticipantKind::Http(_) => "http",
     };
     ParticipantDoc { name: spec.name.clone(), kind: kind.to_owned(), group: spec.group.clone() }
 }

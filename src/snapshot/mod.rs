@@ -31,6 +31,7 @@ pub use empty::empty_green;
 pub use export::{CopyPoint, Export, export, join};
 pub use indexes::build_indexes;
 pub use post_data::{PostData, PostItem, read_post_data};
+pub use program::{output, program, text};
 pub use rest::{add_foreign_keys, restore_rest};
 pub use rows::{TableCopied, copy_rows};
 pub use schema::{dump_schema, restore_pre_data};
