@@ -172,7 +172,7 @@ const SHAPES: &[(&str, bool)] = &[
     ("DELETE FROM bare", false),
     ("DELETE FROM ONLY bare WHERE id = 3", false),
     ("INSERT INTO bare VALUES (100, 100)", false),
-    ("INSERT INTO bare SELECT id + 1000, id FROM client", false),
+    ("INSERT INTO bare SELECT id + 1000, id + 1000 FROM client", false),
     ("CREATE TRIGGER n BEFORE UPDATE ON bare FOR EACH ROW EXECUTE FUNCTION noticed()", false),
     ("CREATE CONSTRAINT TRIGGER n AFTER INSERT ON bare FROM client FOR EACH ROW EXECUTE FUNCTION noticed()", false),
     ("DROP TRIGGER watch ON token", false),
@@ -193,6 +193,21 @@ const SHAPES: &[(&str, bool)] = &[
     ("CREATE SEQUENCE n", false),
     ("CREATE TYPE n AS ENUM ('a')", false),
     ("ALTER TYPE level ADD VALUE 'top'", false),
+    ("ALTER TABLE parent ADD COLUMN a int", false),
+    ("ALTER TABLE ONLY parent ALTER COLUMN id SET DEFAULT 3", false),
+    ("ALTER TABLE parent ALTER COLUMN id TYPE bigint", false),
+    ("ALTER TABLE parent ADD CONSTRAINT c CHECK (id >= 0)", false),
+    ("ALTER TABLE year ADD COLUMN a text", false),
+    ("ALTER TABLE year ADD COLUMN a uuid DEFAULT gen_random_uuid()", false),
+    ("ALTER TABLE year ALTER COLUMN what SET NOT NULL", false),
+    ("ALTER TABLE year DROP COLUMN what", false),
+    ("ALTER TABLE year RENAME TO years", false),
+    ("ALTER TABLE year ADD PRIMARY KEY (at)", true),
+    ("UPDATE parent SET id = 3", false),
+    ("DELETE FROM year", false),
+    ("TRUNCATE year", false),
+    ("DROP TABLE year", false),
+    ("LOCK TABLE year IN ACCESS EXCLUSIVE MODE", false),
     ("ALTER DOMAIN plain SET DEFAULT 'x'", false),
 ];
 
@@ -276,11 +291,12 @@ async fn no_statement_is_judged_milder_than_the_truth() {
             let judged = judged.get(relation).cloned().unwrap_or_default();
             // What is written anew is read as well.
             let scan = seen.scan && !judged.scan && !judged.rewrite && seen.mode.is_some_and(LockMode::blocks_writes);
-            if !may && (judged.mode < seen.mode || (seen.rewrite && !judged.rewrite) || scan) {
+            let quiet = seen.mode <= Some(LockMode::ShareUpdateExclusive) && !seen.rewrite;
+            if !may && !quiet && (judged.mode < seen.mode || (seen.rewrite && !judged.rewrite) || scan) {
                 wrong.push(format!("{sql}\n    {relation}: judged {judged:?}\n    seen {seen:?}"));
             }
         }
-        for (relation, judged) in &judged {
+        for (relation, judged) in judged.iter().filter(|(relation, _)| !relation.starts_with("token_")) {
             let seen = seen.get(relation).cloned().unwrap_or_default();
             if !may
                 && (judged.rewrite && !seen.rewrite

@@ -24,6 +24,7 @@ impl Judge<'_> {
         let mode = match command {
             C::Validate(_) | C::Detach { concurrently: true, .. } | C::Attach { .. } => LockMode::ShareUpdateExclusive,
             C::Mild if alter.what == "TABLE" => LockMode::ShareUpdateExclusive,
+            C::Rename(_) if alter.what == "INDEX" => LockMode::ShareUpdateExclusive,
             C::Trigger => LockMode::ShareRowExclusive,
             C::AddConstraint(TableConstraint { kind: ConstraintKind::ForeignKey { .. }, .. }) => {
                 LockMode::ShareRowExclusive
@@ -51,7 +52,14 @@ impl Judge<'_> {
                 );
                 self.cascade(*cascade, span);
             }
-            C::DropConstraint { cascade, .. } => self.cascade(*cascade, span),
+            C::DropConstraint { name, cascade } => {
+                // Triggers of a foreign key go from both tables.
+                let known = self.known.table(table).and_then(|table| table.constraints.get(&name.0));
+                if let Some(ConstraintKind::ForeignKey { table: to, .. }) = known.map(|known| known.kind.clone()) {
+                    self.touch(&to, LockMode::AccessExclusive);
+                }
+                self.cascade(*cascade, span);
+            }
             C::Validate(name) => self.validate(table, name),
             C::SetType { column, data_type, converted } => self.set_type(table, column, data_type, *converted, span),
             C::SetNotNull(column) => self.set_not_null(table, column, span),
@@ -148,7 +156,7 @@ impl Judge<'_> {
                 }
                 ColumnClause::References(to) => {
                     self.touch(table, LockMode::AccessExclusive).scan = true;
-                    self.touch(to, LockMode::ShareRowExclusive);
+                    self.touch(to, LockMode::ShareRowExclusive).scan = true;
                     self.hazard("foreign-key-validates", span, format!("{shown} is checked against {}", to.plain()));
                 }
                 _ => {}
@@ -187,6 +195,7 @@ impl Judge<'_> {
                 self.references(table, to, span);
                 if !constraint.not_valid {
                     self.touch(table, LockMode::ShareRowExclusive).scan = true;
+                    self.touch(to, LockMode::ShareRowExclusive).scan = true;
                     let what = format!("every row of {shown} is checked against {}", to.plain());
                     self.hazard("foreign-key-validates", span, what);
                 }

@@ -11,10 +11,62 @@ use crate::ddl::read::{
 pub fn assess(reading: &Reading, text: &str, known: &Known) -> Judgement {
     let mut judge = Judge { known, text, judgement: Judgement::default() };
     judge.statement(reading);
+    if reaches_children(reading) {
+        judge.children();
+    }
     judge.judgement
 }
 
+/// Whether what is done to a table is done to its partitions and children as well.
+fn reaches_children(reading: &Reading) -> bool {
+    use crate::ddl::read::AlterCommand as C;
+    match reading {
+        Reading::Alter(alter) => {
+            !alter.only
+                && !alter.commands.iter().any(|(command, _)| {
+                    matches!(
+                        command,
+                        C::Rename(_)
+                            | C::SetSchema(_)
+                            | C::Attach { .. }
+                            | C::Detach { .. }
+                            | C::Inherit(_)
+                            | C::Brief(_)
+                            | C::Trigger
+                            | C::Mild
+                            | C::Rewrite(_)
+                            | C::SetTablespace
+                    )
+                })
+        }
+        Reading::CreateIndex(create) => !create.only,
+        Reading::Drop(drop) => drop.what == DropWhat::Table,
+        Reading::Truncate { .. } | Reading::Update { .. } | Reading::Delete { .. } | Reading::Lock { .. } => true,
+        _ => false,
+    }
+}
+
 impl Judge<'_> {
+    /// Gives every known partition and child of a touched table the same.
+    fn children(&mut self) {
+        let mut queue = self.judgement.touches.clone();
+        while let Some(touch) = queue.pop() {
+            // Of tables that a foreign key points at the children are left alone.
+            let Some(table) = self.known.table_at(&touch.relation) else { continue };
+            for child in table.children.clone() {
+                let below = self.touch_at(child, touch.mode);
+                (below.rewrite, below.scan) = (below.rewrite || touch.rewrite, below.scan || touch.scan);
+                queue.push(below.clone());
+            }
+        }
+        // A partitioned table holds no rows of its own.
+        for touch in &mut self.judgement.touches {
+            if self.known.table_at(&touch.relation).is_some_and(|table| table.partitioned) {
+                (touch.rewrite, touch.scan) = (false, false);
+            }
+        }
+    }
+
     fn statement(&mut self, reading: &Reading) {
         let whole = 0..self.text.len();
         match reading {
@@ -29,10 +81,8 @@ impl Judge<'_> {
             Reading::Insert { table, .. } => {
                 self.touch(table, LockMode::RowExclusive);
             }
-            Reading::CreateTrigger { table, other } => {
-                for table in std::iter::once(table).chain(other) {
-                    self.touch(table, LockMode::ShareRowExclusive);
-                }
+            Reading::CreateTrigger { table, .. } => {
+                self.touch(table, LockMode::ShareRowExclusive);
             }
             Reading::DropOnTable { table, .. } | Reading::OnTable { table, .. } => {
                 self.touch(table, LockMode::AccessExclusive);
