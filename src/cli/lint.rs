@@ -8,7 +8,7 @@ use super::Output;
 use crate::ddl::lint::Linter;
 use crate::ddl::{self, SqlFile, read_sql_file};
 use crate::error::{Context, Failure, Result};
-use crate::plan::read_migrations_source;
+use crate::plan::{MigrationSource, read_plan};
 use crate::report::{LintDoc, lint_text};
 
 #[derive(Debug, Args)]
@@ -79,12 +79,25 @@ fn sources(path: &Path) -> Result<Vec<Source>> {
     let folder = if path.is_dir() {
         path.to_owned()
     } else if path.extension().is_some_and(|end| end == "toml") {
-        read_migrations_source(path)?
+        folder_of(path)?
     } else {
         return Ok(vec![Source { file: read_sql_file(path)?, in_transaction: true }]);
     };
     let source = |migration: ddl::Migration| Source { file: migration.sql, in_transaction: true };
     Ok(ddl::read_folder(&folder)?.into_iter().map(source).collect())
+}
+
+/// The folder of a plan. No database is asked, so variables that name one need not be set.
+fn folder_of(plan: &Path) -> Result<PathBuf> {
+    const NOBODY: &str = "postgres://nobody@localhost/nothing";
+    let env = |name: &str| Some(std::env::var(name).unwrap_or_else(|_| NOBODY.to_owned()));
+    match read_plan(plan, &env)?.migrations.source {
+        MigrationSource::Folder(folder) => Ok(folder),
+        MigrationSource::Command { .. } => {
+            let what = format!("{}: its migrator is a program: there are no files to read", plan.display());
+            Err(Failure::usage(what).hint("name the migrator's SQL files, if it has any: migrate lint FILES"))
+        }
+    }
 }
 
 /// A dump without psql's own lines (`\restrict`, `\connect`), which stand alone.

@@ -204,11 +204,7 @@ pub fn lint_text(doc: &LintDoc) -> String {
         out += &text::wrapped(&format!("instead: {}", finding.instead), 2);
         out.push('\n');
     }
-    let counts = [
-        (doc.blockers, "blocker"),
-        (doc.warnings, "warning"),
-        (doc.notes, "note"),
-    ];
+    let counts = [(doc.blockers, "blocker"), (doc.warnings, "warning"), (doc.notes, "note")];
     let counts: Vec<String> = counts.iter().map(|(number, what)| text::count(*number, what)).collect();
     let accepted = if doc.accepted > 0 { format!(", {} accepted", doc.accepted) } else { String::new() };
     out += &text::wrapped(
