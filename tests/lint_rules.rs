@@ -65,3 +65,42 @@ async fn every_example_is_sql_that_the_server_takes_or_refuses_as_the_rule_says(
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// A rule's page in docs/rules.
+fn page(rule: &Rule) -> String {
+    let severity = rule.severity.word();
+    let after = if rule.setup.is_empty() { String::new() } else { format!("On\n\n```sql\n{}\n```\n\n", rule.setup) };
+    let (id, so_what, instead, bad, good) = (rule.id, rule.so_what, rule.instead, rule.bad, rule.good);
+    format!(
+        "# lint/{id}\n\nA {severity}: {so_what}.\n\nInstead: {instead}.\n\n{after}bad:\n\n```sql\n{bad}\n```\n\n\
+         good:\n\n```sql\n{good}\n```\n\nAccepted with a comment before the statement: `-- migrate: accept {id} reason`.\n"
+    )
+}
+
+/// `UPDATE_DOCS=1` writes them.
+#[test]
+fn every_rule_has_its_page_and_no_page_is_left_over() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rules");
+    let update = std::env::var_os("UPDATE_DOCS").is_some();
+    let index: String = rule::all()
+        .map(|rule| format!("| [{0}]({0}.md) | {1} | {2} |\n", rule.id, rule.severity.word(), rule.so_what))
+        .collect();
+    let index = format!("# Rules of `migrate lint`\n\n| rule | weight | what follows |\n| --- | --- | --- |\n{index}");
+    let mut pages: Vec<(String, String)> = rule::all().map(|rule| (format!("{}.md", rule.id), page(rule))).collect();
+    pages.push(("README.md".to_owned(), index));
+    if update {
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        for (name, text) in &pages {
+            std::fs::write(folder.join(name), text).unwrap();
+        }
+    }
+    for (name, text) in &pages {
+        let there = std::fs::read_to_string(folder.join(name)).unwrap_or_default();
+        assert!(
+            there == *text,
+            "docs/rules/{name} is not what the rules say: UPDATE_DOCS=1 cargo test --test lint_rules"
+        );
+    }
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), pages.len());
+}

@@ -89,8 +89,9 @@ fn sources(path: &Path) -> Result<Vec<Source>> {
 
 /// The folder of a plan. No database is asked, so variables that name one need not be set.
 fn folder_of(plan: &Path) -> Result<PathBuf> {
-    const NOBODY: &str = "postgres://nobody@localhost/nothing";
-    let env = |name: &str| Some(std::env::var(name).unwrap_or_else(|_| NOBODY.to_owned()));
+    // Another one for each name: blue and green must differ.
+    let nobody = |name: &str| format!("postgres://nobody@localhost/{}", name.to_lowercase());
+    let env = |name: &str| Some(std::env::var(name).unwrap_or_else(|_| nobody(name)));
     match read_plan(plan, &env)?.migrations.source {
         MigrationSource::Folder(folder) => Ok(folder),
         MigrationSource::Command { .. } => {

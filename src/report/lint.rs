@@ -79,7 +79,7 @@ impl LintDoc {
                 column: start.column,
                 end_line: end.line,
                 end_column: end.column,
-                excerpt: file.excerpt_of(one.span, &one.what),
+                excerpt: file.excerpt_of(one.span, ""),
                 what: one.what,
                 so_what: one.rule.so_what,
                 instead: one.rule.instead,

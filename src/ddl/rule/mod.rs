@@ -7,10 +7,12 @@ mod blocking;
 mod breaking;
 mod chain;
 
+use serde::Serialize;
+
 use crate::finding::Severity;
 
 /// What can go wrong, why it matters, and what to write instead.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize)]
 pub struct Rule {
     /// Its stable name; findings carry it as `lint/<id>`.
     pub id: &'static str,
