@@ -33,6 +33,7 @@ fn plan(blue: &Target, green: &Target) -> Plan {
         jobs: 2,
         cutover: Cutover { max_lag: 1, deadline: Duration::from_secs(5), window: None, one_way: None },
         participants: Vec::new(),
+        levers: Vec::new(),
         checks: Vec::new(),
     }
 }

@@ -409,8 +409,8 @@ fn a_folder_takes_no_variables() {
 
 #[test]
 fn later_sections_are_not_supported_yet() {
-    assert_snapshot!(refused(&add("[[cleanup]]\nname = \"x\"\n[[table]]\n[[lever]]\n[monitor]\n[[metric]]\n[[accept]]")), @r#"
-    plan.toml:14:3: "cleanup" is not supported yet: rows that violate a constraint must be cleaned by hand before (and 5 more)
+    assert_snapshot!(refused(&add("[[cleanup]]\nname = \"x\"\n[[table]]\n[monitor]\n[[metric]]\n[[accept]]")), @r#"
+    plan.toml:14:3: "cleanup" is not supported yet: rows that violate a constraint must be cleaned by hand before (and 4 more)
       --> plan.toml:14:3
        |
     14 | [[cleanup]]
@@ -422,28 +422,22 @@ fn later_sections_are_not_supported_yet() {
     16 | [[table]]
        |   ^^^^^
 
-    error: "lever" is not supported yet: what is turned before the window must be turned by hand
-      --> plan.toml:17:3
-       |
-    17 | [[lever]]
-       |   ^^^^^
-
     error: "monitor" is not supported yet: watch the application's metrics yourself after the cutover
-      --> plan.toml:18:2
+      --> plan.toml:17:2
        |
-    18 | [monitor]
+    17 | [monitor]
        |  ^^^^^^^
 
     error: "metric" is not supported yet: watch the application's metrics yourself after the cutover
-      --> plan.toml:19:3
+      --> plan.toml:18:3
        |
-    19 | [[metric]]
+    18 | [[metric]]
        |   ^^^^^^
 
     error: "accept" is not supported yet: a blocker must be removed, it can't be accepted
-      --> plan.toml:20:3
+      --> plan.toml:19:3
        |
-    20 | [[accept]]
+    19 | [[accept]]
        |   ^^^^^^
     "#);
 }
@@ -517,6 +511,42 @@ fn an_unknown_value_lists_the_valid_ones() {
     16 | kind = "comand"
        |        ^^^^^^^^ did you mean `command`?
     "#);
+}
+
+#[test]
+fn a_lever_is_read_and_one_that_makes_no_sense_is_refused() {
+    const LEVER: &str = "[[lever]]\nname = \"ttl\"\nbefore = [\"./ttl\", \"6h\"]\nafter = [\"./ttl\", \"1h\"]\nwait = \"1h\"\nlasts = \"6h\"\nuntil = \"finish\"";
+    let (folder, plan) = read(&add(LEVER));
+    let mut plan = plan.unwrap();
+    assert_eq!(
+        (plan.levers[0].until, plan.levers[0].lasts),
+        (teal::plan::Until::Finish, Some(Duration::from_hours(6)))
+    );
+    let before = plan.fingerprint();
+    plan.levers[0].lasts = Some(Duration::from_hours(9));
+    assert_eq!(plan.fingerprint(), before, "how long it lasts is a setting");
+    plan.levers[0].after = None;
+    assert_ne!(plan.fingerprint(), before);
+    drop(folder);
+    let with = |from: &str, to: &str| {
+        let text = LEVER.replace(from, to);
+        assert_ne!(text, LEVER, "{from}");
+        refused(&add(&text)).lines().next().unwrap().split_once(": ").unwrap().1.to_owned()
+    };
+    assert_eq!(
+        with("\"finish\"", "\"monitor\""),
+        "until = \"monitor\" is not supported yet: nothing watches metrics after the cutover yet; use \"finish\""
+    );
+    assert_eq!(
+        with("\"6h\"\nuntil", "\"1h\"\nuntil"),
+        "\"lasts\" must be longer than \"wait\": both count from when it was turned"
+    );
+    assert_eq!(with("after = [\"./ttl\", \"1h\"]\n", ""), "\"until\" says when `after` is run, and there is none");
+    assert_eq!(
+        with("before = [\"./ttl\", \"6h\"]", "before = \"./ttl 6h\""),
+        "\"before\" must be a list: programs are lists, never a shell string"
+    );
+    assert_eq!(with("before = [\"./ttl\", \"6h\"]\n", ""), "missing key \"before\" in [[lever]]");
 }
 
 /// A participant of kind `http` whose parts a test replaces.

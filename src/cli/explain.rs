@@ -89,6 +89,11 @@ const EXPLANATIONS: &[Explanation] = &[
     ),
     of("cutover/lag", "More bytes of captured events wait than `max_lag` allows. Run apply: it replays them."),
     of(
+        "cutover/lever-run-out",
+        "A lever's effect is over, or will be before the decision: `lasts` has passed since it was turned. Turning it again \
+         means another copy; where it lasts longer than the plan says, change `lasts`, which costs nothing.",
+    ),
+    of(
         "cutover/locks-per-transaction",
         "The fence locks every table of blue in one transaction; the server's lock table is too \
                                          small for them.",
@@ -246,11 +251,17 @@ const EXPLANATIONS: &[Explanation] = &[
     of("migration/own-transaction", "A file that begins or ends transactions itself; each file runs in one of ours."),
     of(
         "plan/program-missing",
-        "A program of a participant is not on this machine; a cutover from here would be undone at its prepare.",
+        "A program of a participant or a lever is not on this machine; a cutover from here would be undone at its prepare, \
+         an apply fail at the lever.",
     ),
     of("plan/journal-unread", "The journal of this plan's run can't be read: it is damaged, or its folder is none."),
     of("plan/no-abort", "A participant prepares something that nothing undoes when the cutover is undone."),
     of("plan/no-checks", "Without checks nothing tells whether the migrations moved the data rightly."),
+    of(
+        "plan/lever-too-short",
+        "From when a lever is turned, through its wait, the copy and the migrations, to the first moment at which the plan's \
+         window allows a cutover takes longer than the lever lasts.",
+    ),
     of(
         "plan/not-encrypted",
         "A participant of kind `http` is asked over plain HTTP, on another machine. Its answers decide whether it counts \

@@ -6,8 +6,8 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Check, Event, Expect, MigrationSource, Migrations, Participant, ParticipantKind, Plan, Request, Requests, Sides,
-    Source, When,
+    Check, Event, Expect, Lever, MigrationSource, Migrations, Participant, ParticipantKind, Plan, Request, Requests,
+    Sides, Source, When,
 };
 use crate::postgres::Target;
 
@@ -86,6 +86,8 @@ impl Plan {
         parts = parts.words(&events.collect::<Vec<_>>());
         let participants = self.participants.iter().map(|participant| self.participant_digest(participant));
         parts = parts.words(&participants.collect::<Vec<_>>());
+        parts = parts
+            .words(&self.levers.iter().map(|lever| lever.turn_digest() + &lever.back_digest()).collect::<Vec<_>>());
         parts.words(&self.checks.iter().map(Check::digest).collect::<Vec<_>>()).digest()
     }
 
@@ -153,6 +155,17 @@ impl Event {
     /// What happens with a captured event on green: its statements and its proof.
     pub fn replay_digest(&self) -> String {
         Parts::default().text("replay").words(&self.replay).text(&self.verify).digest()
+    }
+}
+
+impl Lever {
+    /// What turning it depends on; not how long it takes or lasts, nor when it is turned back.
+    pub fn turn_digest(&self) -> String {
+        Parts::default().text("lever").text(&self.name).words(&self.before).digest()
+    }
+
+    fn back_digest(&self) -> String {
+        Parts::default().text("back").maybe_words(self.after.as_deref()).digest()
     }
 }
 

@@ -19,4 +19,4 @@ pub use doctor::{CopyEstimate, DoctorDoc, Measured, TopicDoc, copy_estimate, doc
 pub use lint::{LintDoc, lint_text};
 pub use plan::{PlanDoc, Subject, drift, plan_doc, plan_text};
 pub use run::{RunReport, run_report, run_text};
-pub use status::{StatusDoc, status_text};
+pub use status::{StatusDoc, TurnedLever, status_text};
