@@ -195,8 +195,10 @@ impl Judge<'_> {
             return;
         }
         let new = self.is_new(&create.table);
-        self.touch(&create.table, LockMode::Share).scan = !new && !(partitioned && create.only);
-        if !new && !(partitioned && create.only) {
+        // On a partitioned table ONLY makes an index that waits for its parts.
+        let builds = !(new || partitioned && create.only);
+        self.touch(&create.table, LockMode::Share).scan = builds;
+        if builds {
             self.hazard("index-blocks-writes", &whole, format!("writers of {shown} wait until the index is built"));
         }
     }

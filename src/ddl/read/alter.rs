@@ -189,10 +189,13 @@ fn read_drop(cursor: &mut Cursor<'_>) -> Option<AlterCommand> {
     })
 }
 
+/// Words after a column's name, and the command they make.
+type Choice = (&'static [&'static str], fn(Ident) -> AlterCommand);
+
 fn read_column_change(cursor: &mut Cursor<'_>) -> Option<AlterCommand> {
     if cursor.peek()?.kind == crate::ddl::lex::TokenKind::Number {
         // ALTER INDEX … ALTER COLUMN 1 SET STATISTICS.
-        cursor.next();
+        cursor.advance();
         cursor.expect(&["SET", "STATISTICS"])?;
         cursor.until(&[], &[","]);
         return Some(AlterCommand::Mild);
@@ -203,7 +206,7 @@ fn read_column_change(cursor: &mut Cursor<'_>) -> Option<AlterCommand> {
         let converted = !cursor.until(&[], &[","]).is_empty();
         return Some(AlterCommand::SetType { column, data_type, converted });
     }
-    let choices: [(&[&str], fn(Ident) -> AlterCommand); 13] = [
+    let choices: [Choice; 13] = [
         (&["SET", "NOT", "NULL"], AlterCommand::SetNotNull),
         (&["DROP", "NOT", "NULL"], AlterCommand::DropNotNull),
         (&["SET", "DEFAULT"], AlterCommand::Default),
@@ -309,12 +312,11 @@ fn read_other(cursor: &mut Cursor<'_>) -> Option<AlterCommand> {
         (&["OPTIONS"], "OPTIONS"),
     ];
     let mild: [&[&str]; 2] = [&["RESET"], &["CLUSTER", "ON"]];
-    let command = match brief.iter().find(|(words, _)| cursor.takes(words)) {
-        Some((_, what)) => AlterCommand::Brief(what),
-        None => {
-            cursor.takes_one(&mild)?;
-            AlterCommand::Mild
-        }
+    let command = if let Some((_, what)) = brief.iter().find(|(words, _)| cursor.takes(words)) {
+        AlterCommand::Brief(what)
+    } else {
+        cursor.takes_one(&mild)?;
+        AlterCommand::Mild
     };
     cursor.until(&[], &[","]);
     Some(command)

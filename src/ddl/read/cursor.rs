@@ -80,7 +80,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes whatever is next.
-    pub fn next(&mut self) -> Option<Token> {
+    pub fn advance(&mut self) -> Option<Token> {
         let token = self.peek()?;
         self.at += 1;
         Some(token)
@@ -140,13 +140,11 @@ impl<'a> Cursor<'a> {
         let start = self.at;
         let mut parts = vec![self.ident()?];
         while self.takes_symbol(".") {
-            match self.ident() {
-                Some(part) => parts.push(part),
-                None => {
-                    self.at = start;
-                    return None;
-                }
-            }
+            let Some(part) = self.ident() else {
+                self.at = start;
+                return None;
+            };
+            parts.push(part);
         }
         let object = parts.pop()?;
         Some(Written { schema: parts.pop(), object })
@@ -173,7 +171,7 @@ impl<'a> Cursor<'a> {
         let start = self.at;
         let inner = self.peek()?.end;
         let mut depth = 0_usize;
-        while let Some(token) = self.next() {
+        while let Some(token) = self.advance() {
             if token.is_symbol(self.source, "(") {
                 depth += 1;
             } else if token.is_symbol(self.source, ")") {
@@ -233,6 +231,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A cursor over a span of the same text, with spans that mean the same.
+    #[must_use]
     pub fn inside(&self, span: &Range<usize>) -> Cursor<'a> {
         let tokens = self.tokens.iter().filter(|t| t.start >= span.start && t.end <= span.end).copied().collect();
         Cursor { source: self.source, tokens, at: 0 }

@@ -82,7 +82,7 @@ pub(super) fn read_type(cursor: &mut Cursor<'_>) -> Option<DataType> {
     if plain {
         base = second_words(cursor, base);
         if let Some((_, alias)) = ALIASES.iter().find(|(other, _)| *other == base) {
-            base = (*alias).to_owned();
+            (*alias).clone_into(&mut base);
         }
         if let Some((_, integer)) = SERIALS.iter().find(|(other, _)| *other == base) {
             (base, serial) = ((*integer).to_owned(), true);

@@ -7,6 +7,7 @@ use crate::postgres::Ident;
 
 /// CREATE INDEX.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // words that stand there or do not
 pub struct CreateIndex {
     /// Its name, where one is given.
     pub name: Option<Ident>,

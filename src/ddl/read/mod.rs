@@ -162,14 +162,12 @@ pub enum Reading {
 pub fn read(text: &str) -> Reading {
     let Some(mut cursor) = Cursor::new(text) else { return Reading::Unknown };
     let reading = read_statement(&mut cursor);
-    match reading {
-        Some(reading) => reading,
-        None => Reading::Unknown,
-    }
+    reading.unwrap_or(Reading::Unknown)
 }
 
 fn read_statement(cursor: &mut Cursor<'_>) -> Option<Reading> {
-    let choices: [(&[&str], fn(&mut Cursor<'_>) -> Option<Reading>); 23] = [
+    type Choice = (&'static [&'static str], fn(&mut Cursor<'_>) -> Option<Reading>);
+    let choices: [Choice; 23] = [
         (&["CREATE"], read_create),
         (&["ALTER"], read_alter),
         (&["DROP"], read_drop),
@@ -358,7 +356,7 @@ fn read_alter(cursor: &mut Cursor<'_>) -> Option<Reading> {
     if let Some((_, what)) = relations.iter().find(|(words, _)| cursor.takes(words)) {
         return match *what {
             // Its own options are no commands of ALTER TABLE.
-            "SEQUENCE" => read_alter_sequence(cursor),
+            "SEQUENCE" => Some(read_alter_sequence(cursor)),
             what => alter::read_alter(cursor, what).map(Reading::Alter),
         };
     }
@@ -407,11 +405,11 @@ fn read_alter(cursor: &mut Cursor<'_>) -> Option<Reading> {
 }
 
 /// Nobody waits long for a sequence; a new name or schema breaks who calls it by the old one.
-fn read_alter_sequence(cursor: &mut Cursor<'_>) -> Option<Reading> {
+fn read_alter_sequence(cursor: &Cursor<'_>) -> Reading {
     let mut ahead = cursor.clone();
     match alter::read_alter(&mut ahead, "SEQUENCE") {
-        Some(alter) if alter.commands.iter().any(|(command, _)| is_rename(command)) => Some(Reading::Alter(alter)),
-        _ => Some(Reading::Quiet("ALTER SEQUENCE")),
+        Some(alter) if alter.commands.iter().any(|(command, _)| is_rename(command)) => Reading::Alter(alter),
+        _ => Reading::Quiet("ALTER SEQUENCE"),
     }
 }
 

@@ -56,6 +56,8 @@ pub enum ColumnClause {
     PrimaryKey,
     /// `REFERENCES table`.
     References(Written),
+    /// What says nothing that matters here: NULL, COLLATE, STORAGE, DEFERRABLE, …
+    Other,
 }
 
 /// A constraint of a table.
@@ -100,6 +102,7 @@ pub enum ConstraintKind {
 
 /// CREATE TABLE.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // words that stand there or do not
 pub struct CreateTable {
     /// Its name.
     pub name: Written,
@@ -151,34 +154,34 @@ pub(super) fn read_column(cursor: &mut Cursor<'_>) -> Option<ColumnDef> {
         if [",", ")"].iter().any(|end| cursor.text(token.span()) == *end) {
             break;
         }
-        clauses.extend(read_clause(cursor)?);
+        clauses.push(read_clause(cursor)?);
     }
     Some(ColumnDef { name, data_type, clauses })
 }
 
-/// One clause; an empty one where it says nothing that matters here.
-fn read_clause(cursor: &mut Cursor<'_>) -> Option<Option<ColumnClause>> {
+/// One clause.
+fn read_clause(cursor: &mut Cursor<'_>) -> Option<ColumnClause> {
     if cursor.takes(&["CONSTRAINT"]) {
         cursor.ident()?;
     }
     let clause = if cursor.takes(&["NOT", "NULL"]) {
-        if cursor.takes(&["NO", "INHERIT"]) {}
+        cursor.takes(&["NO", "INHERIT"]);
         ColumnClause::NotNull
     } else if cursor.takes(&["NULL"]) {
-        return Some(None);
+        return Some(ColumnClause::Other);
     } else if cursor.takes(&["DEFAULT"]) {
         // The expression may itself begin with one of the words that end it: DEFAULT NULL, DEFAULT NOT …
         let start = cursor.offset();
         if cursor.group().is_none() {
-            cursor.next()?;
+            cursor.advance()?;
         }
         let rest = cursor.until(&END_OF_CLAUSE, &[",", ")"]);
         ColumnClause::Default(start..if rest.is_empty() { cursor.taken_to() } else { rest.end })
     } else if cursor.takes(&["GENERATED"]) {
-        return Some(Some(read_generated(cursor)?));
+        return read_generated(cursor);
     } else if cursor.takes(&["CHECK"]) {
         let expression = cursor.group()?;
-        if cursor.takes(&["NO", "INHERIT"]) {}
+        cursor.takes(&["NO", "INHERIT"]);
         ColumnClause::Check(expression)
     } else if cursor.takes(&["UNIQUE"]) {
         nulls(cursor);
@@ -193,16 +196,16 @@ fn read_clause(cursor: &mut Cursor<'_>) -> Option<Option<ColumnClause>> {
         ColumnClause::References(table)
     } else if cursor.takes(&["COLLATE"]) {
         cursor.name()?;
-        return Some(None);
+        return Some(ColumnClause::Other);
     } else if cursor.takes_one(&[&["STORAGE"], &["COMPRESSION"]]).is_some() {
         cursor.ident()?;
-        return Some(None);
+        return Some(ColumnClause::Other);
     } else if deferrable(cursor) {
-        return Some(None);
+        return Some(ColumnClause::Other);
     } else {
         return None;
     };
-    Some(Some(clause))
+    Some(clause)
 }
 
 fn read_generated(cursor: &mut Cursor<'_>) -> Option<ColumnClause> {
