@@ -1,6 +1,8 @@
 //! Statements of many shapes, run on a real server: the locks, rewrites and scans that are seen there against those that
 //! were judged from the text. No statement may be judged milder than the truth.
 
+#![allow(clippy::unwrap_used)] // a test may fail by panicking, its helpers included
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -1,5 +1,7 @@
 //! Every rule of `lint` with its examples, run on a real server and linted.
 
+#![allow(clippy::unwrap_used)] // a test may fail by panicking, its helpers included
+
 use std::path::Path;
 
 use teal::ddl::SqlFile;
