@@ -281,6 +281,14 @@ const EXPLANATIONS: &[Explanation] = &[
          an apply fail at the lever.",
     ),
     of("plan/journal-unread", "The journal of this plan's run can't be read: it is damaged, or its folder is none."),
+    of(
+        "plan/edit-not-taken",
+        "The plan file was edited while a run reads it, and can't be read any more. The run goes on as before; mend the file.",
+    ),
+    of(
+        "plan/jobs-changed",
+        "[snapshot] jobs was changed in the plan file while a run is at its copy or its indexes: taken at once, and journaled.",
+    ),
     of("plan/no-abort", "A participant prepares something that nothing undoes when the cutover is undone."),
     of("plan/no-checks", "Without checks nothing tells whether the migrations moved the data rightly."),
     of(
@@ -294,6 +302,10 @@ const EXPLANATIONS: &[Explanation] = &[
          as switched, and its requests may hold secrets.",
     ),
     of("plan/no-events", "Without events nothing that blue writes after the copy reaches green."),
+    of(
+        "snapshot/fewer-jobs",
+        "A server has no room for as many sessions as the plan has jobs. The copy goes on with fewer, and takes longer.",
+    ),
     of(
         "snapshot/not-analyzed",
         "ANALYZE of a table fails on green, for example where a partition is a foreign table whose server does not answer. \

@@ -15,8 +15,10 @@ mod inputs;
 mod output;
 mod plan;
 mod progress;
+mod rehearse;
 mod report;
 mod status;
+mod upgrade;
 mod validate;
 
 use std::ffi::OsString;
@@ -34,7 +36,7 @@ use output::Output;
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// How results are written: text, or JSON (one document, or one object per line for apply, cutover and demo)
+    /// How results are written: text, or JSON (one document, or one object per line for apply, cutover, rehearse and demo)
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Say more on stderr; twice for everything (RUST_LOG is honoured too)
@@ -79,6 +81,8 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Show every step, size, estimate and finding before anything runs
     Plan(plan::PlanArgs),
+    /// The whole run on throwaway servers, from a dump or a staging database: for CI
+    Rehearse(rehearse::RehearseArgs),
     /// Do all that can be done before the switch, up to `ready`; run again, it resumes
     Apply(apply::ApplyArgs),
     /// Where a run stands, from any machine
@@ -141,6 +145,7 @@ async fn run(command: Command, verbose: u8, out: &Output) -> Result<()> {
     match command {
         Command::Doctor(args) => doctor::run(args, verbose > 0, out).await,
         Command::Plan(args) => plan::run(args, out).await,
+        Command::Rehearse(args) => Box::pin(rehearse::run(args, out)).await,
         Command::Apply(args) => apply::run(args, out).await,
         Command::Status(args) => status::run(args, out).await,
         Command::Cutover(args) => Box::pin(cutover::run(args, out)).await,

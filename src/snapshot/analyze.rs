@@ -12,6 +12,7 @@ use crate::step::{Notices, Unit};
 use super::ends::Ends;
 use super::indexes::LOCK_TIMEOUT;
 use super::interrupted;
+use super::sessions::open_up_to;
 
 /// Analyses all of green's tables, the largest first, on `jobs` sessions. Repeatable.
 ///
@@ -26,16 +27,13 @@ pub async fn analyze(green: &Target, jobs: usize, notices: &Notices, cancel: &Ca
 }
 
 async fn analyze_all(green: &Target, jobs: usize, notices: &Notices, ends: &mut Ends) -> Result<()> {
-    let first = green.connect(Access::ReadWrite).await?;
-    let mut tables = read_tables(&first).await?;
+    let mut tables = read_tables(&green.connect(Access::ReadOnly).await?).await?;
     tables.retain(|table| table.partition_of.is_none());
     tables.sort_by_key(|table| table.bytes);
     let mut names: Vec<Name> = tables.into_iter().map(|table| table.name).collect();
     let total = names.len() as u64;
-    let mut sessions = vec![first];
-    while sessions.len() < jobs.clamp(1, names.len().max(1)) {
-        sessions.push(green.connect(Access::ReadWrite).await?);
-    }
+    let jobs = jobs.min(names.len());
+    let mut sessions = open_up_to(jobs, notices, async || green.connect(Access::ReadWrite).await).await?;
     for session in &sessions {
         session.run(LOCK_TIMEOUT).await?;
         ends.add(session);
