@@ -4,6 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::Output;
+use crate::ddl::rule::{self, Rule};
 use crate::error::{Failure, Result};
 use crate::report::text;
 
@@ -350,9 +351,35 @@ pub fn run(args: &ExplainArgs, out: &Output) -> Result<()> {
         out.result(&ExplainDoc::new(&[*found]), || format!("{}\n{}", found.id, text::wrapped(found.what, 2)));
         return Ok(());
     }
+    if let Some(rule) = rule::rule(id.strip_prefix("lint/").unwrap_or(id)) {
+        let doc = RuleDoc { format: "teal.rule/1", rule };
+        out.result(&doc, || rule_text(rule));
+        return Ok(());
+    }
     let nearest =
         EXPLANATIONS.iter().map(|e| (strsim::jaro_winkler(e.id, id), e.id)).max_by(|a, b| a.0.total_cmp(&b.0));
     let hint = nearest.filter(|(score, _)| *score > 0.8).map(|(_, id)| format!("did you mean {id}?"));
     Err(Failure::usage(format!("nothing is known by the name {id}"))
         .hint(hint.unwrap_or_else(|| "see the list: migrate explain".to_owned())))
+}
+
+/// A rule of `lint`.
+#[derive(Debug, Serialize)]
+struct RuleDoc<'a> {
+    format: &'static str,
+    #[serde(flatten)]
+    rule: &'a Rule,
+}
+
+fn rule_text(rule: &Rule) -> String {
+    let sql = |text: &str| text.lines().map(|line| format!("    {line}\n")).collect::<String>();
+    format!(
+        "lint/{} ({})\n{}{}\n  bad:\n{}\n  good:\n{}",
+        rule.id,
+        rule.severity.word(),
+        text::wrapped(rule.so_what, 2),
+        text::wrapped(&format!("instead: {}", rule.instead), 2),
+        sql(rule.bad),
+        sql(rule.good),
+    )
 }

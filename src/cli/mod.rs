@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod finish;
+mod lint;
 mod inputs;
 mod output;
 mod plan;
@@ -97,6 +98,8 @@ enum Command {
     Abort(abort::AbortArgs),
     /// After the switch: take down what is left, but the fence
     Finish(finish::FinishArgs),
+    /// What migration files would do to a live database, from their text alone
+    Lint(lint::LintArgs),
     /// Explain a finding or the exit codes
     Explain(explain::ExplainArgs),
     /// All of it on two throwaway servers under live traffic
@@ -153,6 +156,7 @@ async fn run(command: Command, verbose: u8, out: &Output) -> Result<()> {
         Command::Report(args) => report::run(&args, out),
         Command::Abort(args) => abort::run(args, out).await,
         Command::Finish(args) => finish::run(args, out).await,
+        Command::Lint(args) => lint::run(&args, out),
         Command::Explain(args) => explain::run(&args, out),
         Command::Demo(args) => Box::pin(demo::run(args, out)).await,
     }

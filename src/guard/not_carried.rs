@@ -172,7 +172,7 @@ pub(super) async fn check(both: &Both<'_>) -> Result<Vec<Finding>> {
     let objects = |kind: &str| of_kind(kind).iter().map(|row| row.get("object")).collect::<Vec<String>>();
     for kind in &KINDS {
         let rows = of_kind(kind.word);
-        if !rows.is_empty() && !(kind.needs_superuser && both.green_server.superuser) {
+        if !(rows.is_empty() || kind.needs_superuser && both.green_server.superuser) {
             found.push(kind.finding(&rows));
         }
     }
@@ -318,8 +318,14 @@ async fn database(both: &Both<'_>) -> Result<Vec<Finding>> {
             .next(next),
         );
     }
-    let grants = both.blue.rows(include_str!("../postgres/sql/select_database_grants.sql"), &[]).await?;
-    if !owns && !grants.is_empty() {
+    let sql = include_str!("../postgres/sql/select_database_grants.sql");
+    let (grants, there) = (both.blue.rows(sql, &[]).await?, both.green.rows(sql, &[]).await?);
+    let is_in =
+        |row: &Row, rows: &[Row]| rows.iter().any(|other| other.get::<_, &str>("sql") == row.get::<_, &str>("sql"));
+    let is_public = |row: &Row| row.get::<_, &str>("sql").contains(" TO PUBLIC");
+    let differ =
+        grants.iter().any(|row| !is_in(row, &there)) || there.iter().any(|row| is_public(row) && !is_in(row, &grants));
+    if !owns && differ {
         let lines =
             grants.iter().map(|row| row.get::<_, &str>("sql").replace("%DATABASE%", &database.to_string()) + ";");
         found.push(

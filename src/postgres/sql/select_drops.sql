@@ -30,7 +30,8 @@ dropped (step, position, sql) AS (
     SELECT o.step, o.objid::bigint,
            -- of a transform the identity reads `for integer on language sql`, the statement without `on`
            pg_catalog.format('DROP %s IF EXISTS %s CASCADE',
-               CASE i.type WHEN 'composite type' THEN 'type' WHEN 'statistics object' THEN 'statistics' ELSE i.type END,
+               CASE i.type WHEN 'composite type' THEN 'type' WHEN 'statistics object' THEN 'statistics'
+                           WHEN 'foreign-data wrapper' THEN 'foreign data wrapper' ELSE i.type END,
                CASE i.type WHEN 'transform' THEN pg_catalog.replace(i.identity, ' on language ', ' language ')
                            ELSE i.identity END)
     FROM object o
