@@ -29,5 +29,6 @@ pub mod cutover;
 pub mod engine;
 pub mod report;
 pub mod rehearse;
+pub mod init;
 pub mod demo;
 pub mod cli;

@@ -10,6 +10,7 @@ mod cutover;
 mod demo;
 mod explain;
 mod finish;
+mod init;
 mod inputs;
 mod output;
 mod plan;
@@ -74,6 +75,8 @@ struct YesArg {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a first plan, from a live blue or a dump, and the migrations
+    Init(init::InitArgs),
     /// Show every step, size, estimate and finding before anything runs
     Plan(plan::PlanArgs),
     /// Do all that can be done before the switch, up to `ready`; run again, it resumes
@@ -136,6 +139,7 @@ fn misused(e: &clap::Error, args: &[OsString]) -> ExitCode {
 
 async fn run(command: Command, out: &Output) -> Result<()> {
     match command {
+        Command::Init(args) => Box::pin(init::run(args, out)).await,
         Command::Plan(args) => plan::run(args, out).await,
         Command::Apply(args) => apply::run(args, out).await,
         Command::Status(args) => status::run(args, out).await,
