@@ -89,7 +89,7 @@ pub async fn run(args: InitArgs, out: &Output) -> Result<()> {
         out.say(&init_text(&doc));
         out.result(&WithText { doc: &doc, text: &text }, || text.clone());
     } else {
-        write(&text, &path)?;
+        write(&text, &path, args.force)?;
         out.result(&doc, || init_text(&doc));
     }
     Ok(())
@@ -124,7 +124,8 @@ fn check(text: &str, path: &Path, variable: &str) -> Result<()> {
     let draft = beside(text, path)?;
     // Any two that differ: nothing is connected to.
     let env = |name: &str| {
-        (name == variable || name == "GREEN_URL").then(|| format!("postgres://nobody@localhost/{}", name.to_lowercase()))
+        (name == variable || name == "GREEN_URL")
+            .then(|| format!("postgres://nobody@localhost/{}", name.to_lowercase()))
     };
     read_plan(draft.path(), &env).map(drop).map_err(|e| {
         let detail = e.detail.unwrap_or_default();
@@ -134,9 +135,11 @@ fn check(text: &str, path: &Path, variable: &str) -> Result<()> {
     })
 }
 
-fn write(text: &str, path: &Path) -> Result<()> {
+/// All of it at once; a file that came meanwhile is not replaced either.
+fn write(text: &str, path: &Path, force: bool) -> Result<()> {
     let file = beside(text, path)?;
-    file.persist(path).map_err(|e| e.error).with_context(|| path.display().to_string())?;
+    let put = if force { file.persist(path) } else { file.persist_noclobber(path) };
+    put.map_err(|e| e.error).with_context(|| path.display().to_string())?;
     Ok(())
 }
 
@@ -146,7 +149,8 @@ fn beside(text: &str, path: &Path) -> Result<tempfile::NamedTempFile> {
     let make = || -> std::io::Result<tempfile::NamedTempFile> {
         use std::os::unix::fs::PermissionsExt;
         let mode = std::fs::Permissions::from_mode(0o644);
-        let mut file = tempfile::Builder::new().prefix(".teal-init-").suffix(".toml").permissions(mode).tempfile_in(folder)?;
+        let mut file =
+            tempfile::Builder::new().prefix(".teal-init-").suffix(".toml").permissions(mode).tempfile_in(folder)?;
         file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;
         Ok(file)
@@ -157,5 +161,9 @@ fn beside(text: &str, path: &Path) -> Result<tempfile::NamedTempFile> {
 /// As a shell takes it.
 fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:=@+".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }

@@ -55,6 +55,8 @@ pub struct Candidate {
     pub because: String,
     /// Why it stays a comment; empty where it is sure.
     pub doubts: Vec<String>,
+    /// Whether its table seems to hold no access: then only its owner can say that its ends matter.
+    pub elsewhere: bool,
 }
 
 /// All candidates, the weightiest first, then by table; those of one table in the order of its columns.
@@ -121,16 +123,19 @@ fn of_column(table: &TableFacts, column: &Column, weight: u8) -> Option<Candidat
         Kind::Enum | Kind::Text if words::is_state(&column.name.0) => of_state(table, column, &mut doubts)?,
         Kind::Integer if words::is_state(&column.name.0) => {
             // What its numbers mean stands in the application alone.
-            doubts.push("what its numbers mean is not in the catalog: fill in those of a live and of an ended row".into());
+            doubts.push(
+                "what its numbers mean is not in the catalog: fill in those of a live and of an ended row".into(),
+            );
             let sign = Sign::State { column: column.number, live: vec!["0".into()], ended: vec!["1".into()] };
             (sign, name(&format!("{} ended", column.name.0)), described(column))
         }
         _ => return None,
     };
-    if weight < WEIGHTY {
+    let elsewhere = weight < WEIGHTY;
+    if elsewhere {
         doubts.push(format!("whether the ends of {} must reach green is yours to say", table.plain()));
     }
-    Some(Candidate { table: table.oid, sign, name, weight, because, doubts })
+    Some(Candidate { table: table.oid, sign, name, weight, because, doubts, elsewhere })
 }
 
 fn of_state(table: &TableFacts, column: &Column, doubts: &mut Vec<String>) -> Option<(Sign, String, String)> {
@@ -170,6 +175,7 @@ fn of_row(table: &TableFacts, weight: u8) -> Candidate {
         weight,
         because: "no column says that a row has ended: it is there, or it is deleted".to_owned(),
         doubts: Vec::new(),
+        elsewhere: false,
     }
 }
 
@@ -231,7 +237,8 @@ impl Sign {
             Self::Moment { column } => format!("{} IS NULL", table.numbered(*column)?.written),
             Self::State { column, live, ended } => {
                 let column = table.numbered(*column)?;
-                let list = |values: &[String]| values.iter().map(|one| value(column, one)).collect::<Vec<_>>().join(", ");
+                let list =
+                    |values: &[String]| values.iter().map(|one| value(column, one)).collect::<Vec<_>>().join(", ");
                 match live.as_slice() {
                     [] => format!("{} NOT IN ({})", column.written, list(ended)),
                     [one] => format!("{} = {}", column.written, value(column, one)),

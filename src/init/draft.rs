@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::bookkeeping::{self, Bookkeeping};
 use super::candidate::candidates;
-use super::check::{Rest, of_rest};
+use super::check::{Around, CheckDraft, Rest, of_event, of_rest};
 use super::event::{self, Draft};
 use super::evidence::evidence;
 use super::facts::{TableFacts, read_facts};
@@ -93,6 +93,7 @@ pub(super) struct Known<'a> {
     pub bookkeeping: Option<Bookkeeping>,
     pub fates: Fates,
     pub events: Vec<Draft>,
+    pub checks: Vec<CheckDraft>,
     pub rest: Rest,
 }
 
@@ -120,11 +121,19 @@ pub async fn draft(order: &Order<'_>) -> Result<Planned> {
     let (fates, _copy) = trace(order, target, restored.as_ref(), &look, &pending, &notices).await;
     let blue = connect(target).await?;
     let events = events(&blue, &look, &fates).await?;
-    let rest = of_rest(&look.tables, &fates, &pending, &blue, look.bookkeeping.as_ref().map(|b| b.table)).await?;
+    let around = Around { tables: &look.tables, fates: &fates, pending: &pending, blue: &blue };
+    let rest = of_rest(around, look.bookkeeping.as_ref().map(|found| found.table)).await?;
+    let mut checks = Vec::new();
+    for event in events.iter().filter(|event| !event.is_example() && !event.key_on_blue.is_empty()) {
+        if let Some(table) = look.tables.iter().find(|table| table.oid == event.table) {
+            checks.push(of_event(event, table, around).await?);
+        }
+    }
     let pending = pending.iter().map(|migration| migration.version.clone()).collect();
     let Look { server, tables, bookkeeping, .. } = look;
     let database = target.dbname().to_owned();
-    let known = Known { order, server, database, tables, migrations, pending, bookkeeping, fates, events, rest };
+    let known =
+        Known { order, server, database, tables, migrations, pending, bookkeeping, fates, events, checks, rest };
     Ok(write::plan(&known))
 }
 

@@ -33,6 +33,7 @@ pub struct Draft {
     pub because: Vec<String>,
     /// What keeps it a comment.
     pub doubts: Vec<Doubt>,
+    elsewhere: bool,
 }
 
 /// Why an event stays a comment.
@@ -77,6 +78,16 @@ impl Draft {
         self.doubts.is_empty()
     }
 
+    /// Whether its table seems to hold no access.
+    pub fn is_elsewhere(&self) -> bool {
+        self.elsewhere
+    }
+
+    /// Whether rows would settle all that keeps it a comment.
+    pub fn waits_for_rows(&self) -> bool {
+        !self.is_on() && self.doubts.iter().all(|doubt| doubt.by == Settled::ByRows)
+    }
+
     /// Whether its statements are only an example: green has not what they name.
     pub fn is_example(&self) -> bool {
         self.doubts.iter().any(|doubt| doubt.by == Settled::ByRewriting)
@@ -92,7 +103,9 @@ pub fn draft(candidate: &Candidate, blue: &TableFacts, fates: &Fates) -> Option<
     let side = match fates.of(blue) {
         Fate::Kept { before, green } => on_green(candidate, blue, before, green, &mut doubts, &mut because),
         Fate::Dropped => {
-            doubts.push(Doubt::about_green("pending migrations drop this table: replay and verify are for what takes its place"));
+            doubts.push(Doubt::about_green(
+                "pending migrations drop this table: replay and verify are for what takes its place",
+            ));
             None
         }
         Fate::Unknown(why) => {
@@ -128,6 +141,7 @@ pub fn draft(candidate: &Candidate, blue: &TableFacts, fates: &Fates) -> Option<
         replay,
         because,
         doubts,
+        elsewhere: candidate.elsewhere,
     })
 }
 
@@ -163,7 +177,9 @@ fn on_green(
     }
     let key: Option<Vec<Column>> = blue.key.iter().map(|name| counterpart(before, green, &name.0).cloned()).collect();
     let Some(key) = key else {
-        doubts.push(Doubt::about_green("pending migrations drop a column of its key: find the row by what green has instead"));
+        doubts.push(Doubt::about_green(
+            "pending migrations drop a column of its key: find the row by what green has instead",
+        ));
         return None;
     };
     if candidate.sign == Sign::Row {
@@ -176,7 +192,8 @@ fn on_green(
         Some(sign) => std::iter::once(sign).chain(&also).collect(),
         None => also.iter().collect(),
     };
-    let named: Vec<&str> = also.iter().flat_map(Sign::columns).filter_map(|n| Some(green.numbered(n)?.name.0.as_str())).collect();
+    let named: Vec<&str> =
+        also.iter().flat_map(Sign::columns).filter_map(|n| Some(green.numbered(n)?.name.0.as_str())).collect();
     match (&carried, named.is_empty()) {
         (Some(sign), true) => doubts.extend(changed_type(candidate, sign, blue, green)),
         (Some(_), false) => doubts.push(Doubt::provable(format!(
@@ -214,8 +231,10 @@ fn missing(candidate: &Candidate, blue: &TableFacts, before: &TableFacts, green:
 
 fn changed_type(candidate: &Candidate, on_green: &Sign, blue: &TableFacts, green: &TableFacts) -> Option<Doubt> {
     let pairs = candidate.sign.columns().into_iter().zip(on_green.columns());
-    let mut columns = pairs.filter_map(|(on_blue, on_green)| Some((blue.numbered(on_blue)?, green.numbered(on_green)?)));
-    let (before, after) = columns.find(|(blue, green)| blue.type_name != green.type_name || blue.allowed != green.allowed)?;
+    let mut columns =
+        pairs.filter_map(|(on_blue, on_green)| Some((blue.numbered(on_blue)?, green.numbered(on_green)?)));
+    let (before, after) =
+        columns.find(|(blue, green)| blue.type_name != green.type_name || blue.allowed != green.allowed)?;
     Some(Doubt::provable(format!(
         "pending migrations change {} from {} to {}, or the values that it may hold",
         before.name.0, before.type_name, after.type_name

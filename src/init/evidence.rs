@@ -27,9 +27,8 @@ pub async fn evidence(blue: &Db, table: &TableFacts, sign: &Sign, live: &str) ->
 /// The part of the rows that lives, from 0 to 1.
 fn fraction(table: &TableFacts, sign: &Sign) -> Option<f64> {
     let of = |column: &Column, wanted: &dyn Fn(&str) -> bool| -> Option<f64> {
-        (!column.common.is_empty()).then(|| {
-            column.common.iter().filter(|(value, _)| wanted(value)).map(|(_, share)| share).sum::<f64>()
-        })
+        (!column.common.is_empty())
+            .then(|| column.common.iter().filter(|(value, _)| wanted(value)).map(|(_, share)| share).sum::<f64>())
     };
     match sign {
         Sign::Flag { column, live, .. } => {

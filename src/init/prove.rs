@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::plan::{Event, When};
 use crate::postgres::{Access, Db, Name, Target};
 use crate::replay::Statements;
+use crate::units::thousands;
 
 /// Rows of each kind that are looked for on green.
 const SAMPLE: i64 = 1_000;
@@ -62,7 +63,8 @@ async fn on_rows(
     let live = sample(draft, table, blue, true).await?;
     let ended = sample(draft, table, blue, false).await?;
     let Some(first) = live.first() else { return Ok(Err(None)) };
-    let (live_there, ended_there) = (live_on_green(draft, green, &live).await?, live_on_green(draft, green, &ended).await?);
+    let (live_there, ended_there) =
+        (live_on_green(draft, green, &live).await?, live_on_green(draft, green, &ended).await?);
     if live_there != live.len() || ended_there != 0 {
         return Ok(Err(Some(format!(
             "on the migrated copy {live_there} of {} live rows are live, and {ended_there} of {} ended ones",
@@ -87,13 +89,15 @@ async fn on_rows(
         Err(e) => return Ok(Err(Some(format!("the migrated copy refuses the replay: {e}")))),
     };
     if rows != 1 || !holds? {
-        return Ok(Err(Some(format!("tried on the migrated copy, the replay touched {rows} rows and verify found one"))));
+        return Ok(Err(Some(format!(
+            "tried on the migrated copy, the replay touched {rows} rows and verify found one"
+        ))));
     }
-    let of = |rows: usize, what: &str| format!("{rows} {what}");
+    let live = thousands(live.len() as u64);
+    let and_ended =
+        if ended.is_empty() { String::new() } else { format!(" and {} ended", thousands(ended.len() as u64)) };
     Ok(Ok(format!(
-        "proved on the migrated copy: {} and {} rows of blue are so on green, and the replay ends one",
-        of(live.len(), "live"),
-        of(ended.len(), "ended")
+        "tried on the migrated copy: {live} live{and_ended} rows of blue are so on green, and the replay ends one"
     )))
 }
 

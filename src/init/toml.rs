@@ -93,7 +93,8 @@ mod tests {
 
     #[test]
     fn strings_read_back_as_they_were() {
-        for text in ["plain", "a \"b\" c", "it's", "\"a\" = 'b'", "two\nlines", "'''", "ends'", "\\", "\u{7}", "\"'\"'"] {
+        for text in ["plain", "a \"b\" c", "it's", "\"a\" = 'b'", "two\nlines", "'''", "ends'", "\\", "\u{7}", "\"'\"'"]
+        {
             let line = format!("x = {}\n", string(text));
             let read: std::collections::BTreeMap<String, String> = toml::from_str(&line).unwrap();
             assert_eq!(read["x"], text, "{line}");

@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use super::facts::{Column, TableFacts, read_facts};
 use crate::ddl::Migration;
 use crate::ddl::lex::{Lexer, TokenKind};
-use crate::postgres::Target;
 use crate::error::{Context, Result};
 use crate::postgres::Access;
+use crate::postgres::Target;
 
 /// The copy before and after.
 #[derive(Debug)]

@@ -63,22 +63,59 @@ const LIVES: [&str; 13] = [
     "accepted", "ok",
 ];
 
-/// Values of a state beyond [`ENDS`], not to be named as one event's end among several, but an end all the same.
-const ENDED_VALUES: [&str; 3] = ["inactive", "dead", "gone"];
+/// Values of a state that are an end, beyond the sure ones of [`ENDS`]: as a name of a flag they would say less.
+const ENDED_VALUES: [&str; 10] =
+    ["inactive", "dead", "gone", "expired", "left", "removed", "closed", "archived", "superseded", "replaced"];
 
 /// Which of several ended values is written on green where blue's own can't be known: the first of these.
 const STRONGEST: [&str; 8] =
     ["revoked", "ended", "invalidated", "terminated", "disabled", "inactive", "withdrawn", "deleted"];
 
 /// Words of tables that hold access itself.
-const ACCESS: [&str; 22] = [
-    "token", "session", "consent", "grant", "key", "credential", "code", "device", "login", "secret", "password",
-    "authorization", "authentication", "auth", "passkey", "factor", "invite", "invitation", "challenge", "cookie", "ticket",
+const ACCESS: [&str; 27] = [
+    "token",
+    "session",
+    "consent",
+    "grant",
+    "key",
+    "credential",
+    "code",
+    "device",
+    "login",
+    "secret",
+    "password",
+    "authorization",
+    "authentication",
+    "auth",
+    "passkey",
+    "factor",
+    "invite",
+    "invitation",
+    "challenge",
+    "cookie",
+    "ticket",
     "certificate",
+    // Hydra and its like leave the word token out: `oauth2_access`, `oauth2_pkce`.
+    "access",
+    "refresh",
+    "oauth2",
+    "oidc",
+    "pkce",
 ];
 /// Words of tables that hold who has access to what.
-const IDENTITY: [&str; 11] =
-    ["user", "account", "member", "membership", "identity", "client", "role", "permission", "subject", "principal", "assignment"];
+const IDENTITY: [&str; 11] = [
+    "user",
+    "account",
+    "member",
+    "membership",
+    "identity",
+    "client",
+    "role",
+    "permission",
+    "subject",
+    "principal",
+    "assignment",
+];
 
 /// A column name taken apart: `isActive`, `is_active` → `active`; `revoked_at` → `revoked`, a moment's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,7 +151,7 @@ pub fn lives(word: &str) -> bool {
 pub fn has_ended(value: &str) -> bool {
     let value = snake(value).replace([' ', '-'], "_");
     let sure = ENDS.iter().any(|(end, sense)| *end == value && *sense == Sense::End);
-    sure || value == "expired" || ENDED_VALUES.contains(&value.as_str())
+    sure || ENDED_VALUES.contains(&value.as_str())
 }
 
 /// Whether a column of that name holds a state.
@@ -190,7 +227,7 @@ mod tests {
     #[test]
     fn tables_of_access_are_known_by_their_words() {
         for (table, wanted) in [
-            ("hydra_oauth2_access", 0),
+            ("hydra_oauth2_access", 3),
             ("refresh_tokens", 3),
             ("OfflineUserSession", 3),
             ("user_entity", 2),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::check::{CheckDraft, of_event};
+use super::check::CheckDraft;
 use super::draft::{Known, Origin, Planned, Wanted};
 use super::event::Draft;
 use super::toml::{comment, list, string};
@@ -69,15 +69,14 @@ pub struct EventDoc {
 /// The plan, and what is said of it.
 pub(super) fn plan(known: &Known<'_>) -> Planned {
     let name = name(known);
-    let checks: Vec<(bool, CheckDraft)> = known.events.iter().filter_map(|event| check_of(known, event)).collect();
     let undecided = undecided(known);
     let mut out = head(known, &name);
     out.push_str(&migrations(known));
     out.push_str(&events(known));
     out.push_str(SNAPSHOT_AND_CUTOVER);
     out.push_str(PARTICIPANTS);
-    out.push_str(&written_checks(known, &checks));
-    let on = checks.iter().filter(|(on, _)| *on).map(|(_, check)| check.name.clone());
+    out.push_str(&written_checks(known));
+    let on = known.checks.iter().filter(|check| check.doubt.is_none()).map(|check| check.name.clone());
     let doc = InitDoc {
         format: "teal.init/1",
         plan: known.order.plan.display().to_string(),
@@ -257,7 +256,7 @@ fn written_event(event: &Draft) -> String {
     let because: Vec<String> = event.because.iter().filter(|line| !line.is_empty()).cloned().collect();
     let mut out = comment(&format!("{}: {}.", event.written, because.join("; ")));
     for doubt in &event.doubts {
-        out.push_str(&comment(&format!("Not on: {}.", doubt.what)));
+        out.push_str(&comment(&sentence("Not on", &doubt.what)));
     }
     let mut text = format!("[[event]]\nname = {}\ntable = {}\n", string(&event.name), string(&event.written));
     if let Some(key) = &event.key {
@@ -273,25 +272,29 @@ fn written_event(event: &Draft) -> String {
     out
 }
 
+/// `Not on: is it?`, `Not on: it is not.`
+fn sentence(lead: &str, text: &str) -> String {
+    let end = if text.ends_with(['?', '.', ']']) { "" } else { "." };
+    format!("{lead}: {text}{end}")
+}
+
 fn commented(text: &str) -> String {
     text.lines().map(|line| format!("# {line}").trim_end().to_owned() + "\n").collect()
 }
 
-fn check_of(known: &Known<'_>, event: &Draft) -> Option<(bool, CheckDraft)> {
-    let table = known.tables.iter().find(|table| table.oid == event.table)?;
-    (!event.is_example() && !event.key_on_blue.is_empty()).then(|| (event.is_on(), of_event(event, table)))
-}
-
-fn written_checks(known: &Known<'_>, checks: &[(bool, CheckDraft)]) -> String {
+fn written_checks(known: &Known<'_>) -> String {
     let mut out = String::from("\n");
     out.push_str(&comment(
         "What must hold: blue at the moment of the copy against green with the migrations in. Under the fence it is asked \
          again, with every event replayed; rows that came after the copy differ there, and are shown.",
     ));
-    for (on, check) in checks {
+    for check in &known.checks {
         out.push('\n');
         let text = written_check(check);
-        out.push_str(&if *on { text } else { commented(&text) });
+        match &check.doubt {
+            None => out.push_str(&text),
+            Some(doubt) => out.push_str(&(comment(&sentence("Not on", doubt)) + &commented(&text))),
+        }
     }
     if let Some(check) = &known.rest.check {
         out.push('\n');
@@ -320,15 +323,24 @@ fn undecided(known: &Known<'_>) -> Vec<String> {
     if matches!(known.order.wanted, Wanted::Folder(_)) {
         match &known.bookkeeping {
             None => all.push("which migrations are in: no table lists them, so all count as pending".to_owned()),
-            Some(found) => all.extend(
-                found.record.as_ref().err().map(|why| format!("how to record what is run: {why}")),
-            ),
+            Some(found) => {
+                all.extend(found.record.as_ref().err().map(|why| format!("how to record what is run: {why}")))
+            }
         }
     }
-    all.extend(known.events.iter().filter(|event| !event.is_on()).map(|event| {
+    let off = || known.events.iter().filter(|event| !event.is_on());
+    all.extend(off().filter(|event| !event.is_elsewhere()).map(|event| {
         let doubts: Vec<&str> = event.doubts.iter().map(|doubt| doubt.what.as_str()).collect();
         format!("event \"{}\": {}", event.name, doubts.join("; "))
     }));
+    let elsewhere: Vec<&str> = off().filter(|event| event.is_elsewhere()).map(|event| event.name.as_str()).collect();
+    if !elsewhere.is_empty() {
+        let names = elsewhere.join("\", \"");
+        all.push(format!("whether these ends, of tables that seem to hold no access, must reach green: \"{names}\""));
+    }
+    if off().any(Draft::waits_for_rows) && matches!(known.order.origin, Origin::Live(_)) {
+        all.push("what seems to take a column's place is proved by rows: migrate init --from DUMP".to_owned());
+    }
     all
 }
 
@@ -348,7 +360,16 @@ pub fn init_text(doc: &InitDoc) -> String {
         _ => "nothing is pending",
     };
     let rows = vec![
-        row("blue", format!("{}, PostgreSQL {}, {}, {}", doc.database, doc.server_version, count(doc.tables, "table"), show_bytes(doc.bytes))),
+        row(
+            "blue",
+            format!(
+                "{}, PostgreSQL {}, {}, {}",
+                doc.database,
+                doc.server_version,
+                count(doc.tables, "table"),
+                show_bytes(doc.bytes)
+            ),
+        ),
         row("migrations", format!("{pending}; {traced}")),
         row("recorded in", doc.bookkeeping.clone().unwrap_or_else(|| "no table that was found".to_owned())),
         row("events", names(on.map(|event| event.name.as_str()).collect())),
