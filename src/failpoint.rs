@@ -4,6 +4,7 @@
 pub const PLACES: &[&str] = &[
     "lease.locked",
     "lease.taken",
+    "lever.turned",
     "capture.created",
     "snapshot.exported",
     "snapshot.copied",
@@ -19,6 +20,7 @@ pub const PLACES: &[&str] = &[
     "decide.after_commit",
     "green.opened",
     "participant.committed",
+    "lever.back",
 ];
 
 /// Ends the process on the spot, no destructor run, when the variable `TEAL_CRASH_AT` names this place.

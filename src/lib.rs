@@ -25,6 +25,7 @@ pub mod migrate;
 pub mod capture;
 pub mod replay;
 pub mod validate;
+pub mod lever;
 pub mod cutover;
 pub mod engine;
 pub mod report;

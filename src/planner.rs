@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::ddl::Migration;
 use crate::error::{Failure, Result};
-use crate::plan::{MigrationSource, Plan, digest};
+use crate::plan::{Lever, MigrationSource, Plan, digest};
 use crate::step::{Action, Phase, Step, StepId};
-use crate::units::count;
+use crate::units::{count, show_millis};
 
 /// What was seen that the steps depend on.
 #[derive(Debug)]
@@ -29,10 +29,11 @@ pub fn pending<'a>(seen: &Seen<'a>) -> Vec<&'a Migration> {
 
 /// The steps of a run up to `ready`, in the order in which they act.
 pub fn steps(plan: &Plan, seen: &Seen<'_>) -> Vec<Step> {
-    let mut steps = vec![
-        step(plan, Phase::Prepare, "green", Action::PrepareGreen, "our schema and run row on green"),
-        step(plan, Phase::Capture, "outbox", Action::CreateOutbox, "outbox for events on blue"),
-    ];
+    let mut steps = vec![step(plan, Phase::Prepare, "green", Action::PrepareGreen, "our schema and run row on green")];
+    steps.extend(plan.levers.iter().map(|lever| turn_lever(plan, lever)));
+    // After all of them are turned: what several take to have an effect passes at once.
+    steps.extend(plan.levers.iter().filter(|lever| !lever.wait.is_zero()).map(|lever| await_lever(plan, lever)));
+    steps.push(step(plan, Phase::Capture, "outbox", Action::CreateOutbox, "outbox for events on blue"));
     for event in &plan.events {
         let action = Action::CaptureEvent { event: event.name.clone() };
         let title = format!("capture {:?} on {}", event.name, event.table);
@@ -78,6 +79,21 @@ fn step(plan: &Plan, phase: Phase, object: &str, action: Action, title: &str) ->
     Step { id: StepId::new(phase, object), phase, title: title.to_owned(), action, digest }
 }
 
+fn turn_lever(plan: &Plan, lever: &Lever) -> Step {
+    let action = Action::TurnLever { lever: lever.name.clone() };
+    let digest = action_digest(plan, &action);
+    let title = format!("turn it: run {}", lever.before.first().map(String::as_str).unwrap_or_default());
+    Step { id: StepId::turn_lever(&lever.name), phase: Phase::Prepare, title, action, digest }
+}
+
+fn await_lever(plan: &Plan, lever: &Lever) -> Step {
+    let action = Action::AwaitLever { lever: lever.name.clone() };
+    let digest = action_digest(plan, &action);
+    let wait = u64::try_from(lever.wait.as_millis()).unwrap_or(u64::MAX);
+    let title = format!("wait until it has taken effect: {} from when it was turned", show_millis(wait));
+    Step { id: StepId::await_lever(&lever.name), phase: Phase::Prepare, title, action, digest }
+}
+
 /// A step as it would be planned now: its digest from today's plan and files. Fails where its input is gone.
 pub fn refresh(step: &Step, plan: &Plan, migrations: &[Migration]) -> Result<Step> {
     let gone = |what: String| {
@@ -93,6 +109,9 @@ pub fn refresh(step: &Step, plan: &Plan, migrations: &[Migration]) -> Result<Ste
         }
         Action::CaptureEvent { event } if !plan.events.iter().any(|e| e.name == *event) => {
             return Err(gone(format!("event {event:?}")));
+        }
+        Action::TurnLever { lever } | Action::AwaitLever { lever } if !plan.levers.iter().any(|l| l.name == *lever) => {
+            return Err(gone(format!("lever {lever:?}")));
         }
         action => action_digest(plan, action),
     };
@@ -114,6 +133,11 @@ fn action_digest(plan: &Plan, action: &Action) -> String {
         Action::CaptureEvent { event } => {
             parts.extend(plan.events.iter().filter(|e| e.name == *event).map(crate::plan::Event::capture_digest));
         }
+        Action::TurnLever { lever } => {
+            parts.extend(plan.levers.iter().filter(|l| l.name == *lever).map(Lever::turn_digest));
+        }
+        // How long it takes is a setting.
+        Action::AwaitLever { lever } => parts.push(lever.clone()),
         Action::MigrateCommand => parts.push(plan.migrations_digest()),
         Action::CheckMigrated => {
             let kept = plan.checks.iter().filter(|check| check.compares() && !check.is_live());
@@ -143,6 +167,9 @@ fn action_digest(plan: &Plan, action: &Action) -> String {
 pub struct Estimate {
     /// Copy, indexes and digests, in seconds.
     pub copy_seconds: u64,
+    /// Until every lever has taken effect, in seconds.
+    #[serde(default)]
+    pub wait_seconds: u64,
     /// The migrations, in seconds; 0 where an own migrator runs.
     pub migrate_seconds: u64,
     /// Where the figures come from.
@@ -150,9 +177,9 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// From the first step to `ready`.
+    /// From now to `ready`.
     pub fn ready_in(&self) -> Duration {
-        Duration::from_secs(self.copy_seconds + self.migrate_seconds)
+        Duration::from_secs(self.wait_seconds + self.copy_seconds + self.migrate_seconds)
     }
 }
 
@@ -166,6 +193,7 @@ const WRITE_RATE: u64 = 15_000;
 pub fn estimate(bytes: u64, jobs: usize, rewritten_rows: u64, files: usize) -> Estimate {
     let lanes = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(jobs).max(1) as u64;
     Estimate {
+        wait_seconds: 0,
         copy_seconds: bytes / (COPY_RATE * lanes) + 2,
         migrate_seconds: rewritten_rows / WRITE_RATE + files as u64 / 10 + 1,
         basis: "rates measured on two cores; rehearse for a true figure".to_owned(),

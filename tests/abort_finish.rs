@@ -359,3 +359,39 @@ async fn finish_does_the_same_from_a_machine_without_the_journal() {
     assert_eq!(difference(&watched.blue, &listing(&watched.pair().blue).await), [""; 0], "blue as it was");
     assert_eq!(ours(&watched.pair().green).await, [""; 0]);
 }
+
+#[tokio::test]
+async fn a_green_that_is_gone_for_good_keeps_blue_from_nothing_and_is_no_way_on_when_it_comes_back() {
+    let watched = Watched::new().await;
+    let stage = &watched.stage;
+    let without_green = |args: &[&str]| {
+        let mut command = stage.command(args);
+        Ran::of(command.env("GREEN_URL", "postgres://nobody@127.0.0.1:1/green").output().unwrap())
+    };
+    for with_journal in [true, false] {
+        stage.ready();
+        let old_journal = stage.read(".migrate/small/journal.jsonl");
+        if !with_journal {
+            watched.lose_journal();
+        }
+        without_green(&["abort", "--yes"]).expect(1).says("green: ").says("migrate abort --green-gone");
+        stage.run(&["abort", "--yes", "--green-gone"]).expect(3).says("green answers: it is not gone");
+        let left = without_green(&["abort", "--yes", "--green-gone"]).expect(0).stdout;
+        assert!(left.contains("should it come back, run this"), "{left}");
+        assert_eq!(
+            difference(&watched.blue, &listing(&watched.pair().blue).await),
+            [""; 0],
+            "blue, journal {with_journal}"
+        );
+        // It comes back: neither its own journal nor a new run goes on with it, and an abort empties it.
+        stage.write(".migrate/small/journal.jsonl", &old_journal);
+        stage.run(&["cutover", "--yes"]).expect(3).says("was put back from elsewhere");
+        watched.lose_journal();
+        stage.run(&["apply", "--yes"]).expect(3).says("State: nothing was done");
+        stage.run(&["abort", "--yes"]).expect(0);
+        watched.is_as_it_was("after green came back").await;
+    }
+    stage.ready();
+    stage.run(&["cutover", "--yes"]).expect(0);
+    without_green(&["abort", "--yes", "--green-gone"]).expect(3).says("decided");
+}

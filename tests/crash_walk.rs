@@ -188,7 +188,7 @@ async fn killed_once_after_any_record_since_the_decision_a_cutover_goes_on() {
 
 /// The places that a cutover comes by.
 fn cutover_places() -> impl Iterator<Item = &'static str> {
-    let building = ["capture.", "snapshot.", "migrate."];
+    let building = ["lever.turned", "capture.", "snapshot.", "migrate."];
     PLACES.iter().copied().filter(move |place| !building.iter().any(|prefix| place.starts_with(prefix)))
 }
 
@@ -205,7 +205,7 @@ async fn killed_once_at_any_place_of_the_cutover_it_goes_on_or_back_but_never_ba
         site.killed_at(place, CUTOVER).await;
         assert_eq!(
             site.sides().await,
-            Sides { blue: !decided, green: place == "green.opened" || place == "participant.committed" },
+            Sides { blue: !decided, green: ["green.opened", "participant.committed", "lever.back"].contains(&place) },
             "at {place}"
         );
         if decided {

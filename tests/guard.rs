@@ -33,6 +33,7 @@ fn plan(blue: &Target, green: &Target) -> Plan {
         jobs: 2,
         cutover: Cutover { max_lag: 1, deadline: Duration::from_secs(5), window: None, one_way: None },
         participants: Vec::new(),
+        levers: Vec::new(),
         checks: Vec::new(),
     }
 }
@@ -337,8 +338,8 @@ async fn what_the_copy_does_not_bring_is_named() {
     assert_eq!(
         lines(&found),
         [
-            "blocker guard/not-carried: green is encoded in LATIN1, blue in UTF8",
-            "warning guard/not-carried: green sorts by C/C (c), blue by C.UTF-8/C.UTF-8 (c)",
+            "blocker guard/encoding: green is encoded in LATIN1, blue in UTF8",
+            "warning guard/locale: green sorts by C/C (c), blue by C.UTF-8/C.UTF-8 (c)",
             "blocker guard/not-carried: blue holds 1 large objects",
             "warning guard/not-carried: something may be subscribed to blue",
             "warning guard/not-carried: blue receives changes from another server",

@@ -256,7 +256,7 @@ fn a_broken_line_hides_its_secret() {
 #[test]
 fn a_bad_url_is_masked() {
     assert_snapshot!(refused(&SMALL.replace("blue.example/", "blue.example:port/")), @r#"
-    plan.toml:5:8: blue: not a connection URL: invalid connection string
+    plan.toml:5:8: blue: not a connection URL: character 36: this should be a port; in a password, write / as %2F, @ as %40
      --> plan.toml:5:8
       |
     5 | blue = "***"
@@ -409,8 +409,8 @@ fn a_folder_takes_no_variables() {
 
 #[test]
 fn later_sections_are_not_supported_yet() {
-    assert_snapshot!(refused(&add("[[cleanup]]\nname = \"x\"\n[[table]]\n[[lever]]\n[monitor]\n[[metric]]\n[[accept]]")), @r#"
-    plan.toml:14:3: "cleanup" is not supported yet: rows that violate a constraint must be cleaned by hand before (and 5 more)
+    assert_snapshot!(refused(&add("[[cleanup]]\nname = \"x\"\n[[table]]\n[monitor]\n[[metric]]\n[[accept]]")), @r#"
+    plan.toml:14:3: "cleanup" is not supported yet: rows that violate a constraint must be cleaned by hand before (and 4 more)
       --> plan.toml:14:3
        |
     14 | [[cleanup]]
@@ -422,28 +422,22 @@ fn later_sections_are_not_supported_yet() {
     16 | [[table]]
        |   ^^^^^
 
-    error: "lever" is not supported yet: what is turned before the window must be turned by hand
-      --> plan.toml:17:3
-       |
-    17 | [[lever]]
-       |   ^^^^^
-
     error: "monitor" is not supported yet: watch the application's metrics yourself after the cutover
-      --> plan.toml:18:2
+      --> plan.toml:17:2
        |
-    18 | [monitor]
+    17 | [monitor]
        |  ^^^^^^^
 
     error: "metric" is not supported yet: watch the application's metrics yourself after the cutover
-      --> plan.toml:19:3
+      --> plan.toml:18:3
        |
-    19 | [[metric]]
+    18 | [[metric]]
        |   ^^^^^^
 
     error: "accept" is not supported yet: a blocker must be removed, it can't be accepted
-      --> plan.toml:20:3
+      --> plan.toml:19:3
        |
-    20 | [[accept]]
+    19 | [[accept]]
        |   ^^^^^^
     "#);
 }
@@ -481,8 +475,8 @@ fn a_way_back_is_not_supported_yet() {
 
 #[test]
 fn later_values_are_not_supported_yet() {
-    assert_snapshot!(refused(&add("[[participant]]\nname = \"pooler\"\nkind = \"pgbouncer\"\nadmin = \"${GREEN_URL}\"\n[[participant]]\nname = \"w\"\nkind = \"http\"").replace("blue-green", "in-place").replace("\"events\"", "\"all\"").replace("[capture]", "layout = \"auto\"\n[capture]")), @r#"
-    plan.toml:2:12: strategy = "in-place" is not supported yet: write a blue-green plan (and 4 more)
+    assert_snapshot!(refused(&add("[[participant]]\nname = \"pooler\"\nkind = \"pgbouncer\"\nadmin = \"${GREEN_URL}\"").replace("blue-green", "in-place").replace("\"events\"", "\"all\"").replace("[capture]", "layout = \"auto\"\n[capture]")), @r#"
+    plan.toml:2:12: strategy = "in-place" is not supported yet: write a blue-green plan (and 3 more)
      --> plan.toml:2:12
       |
     2 | strategy = "in-place"
@@ -505,24 +499,158 @@ fn later_values_are_not_supported_yet() {
        |
     17 | kind = "pgbouncer"
        |        ^^^^^^^^^^^
-
-    error: kind = "http" is not supported yet: switch it with a participant of kind = "command"
-      --> plan.toml:21:8
-       |
-    21 | kind = "http"
-       |        ^^^^^^
     "#);
 }
 
 #[test]
 fn an_unknown_value_lists_the_valid_ones() {
     assert_snapshot!(refused(&add("[[participant]]\nname = \"pooler\"\nkind = \"comand\"")), @r#"
-    plan.toml:16:8: kind = "comand" is none of "command", "file"
+    plan.toml:16:8: kind = "comand" is none of "command", "file", "http"
       --> plan.toml:16:8
        |
     16 | kind = "comand"
        |        ^^^^^^^^ did you mean `command`?
     "#);
+}
+
+#[test]
+fn a_lever_is_read_and_one_that_makes_no_sense_is_refused() {
+    const LEVER: &str = "[[lever]]\nname = \"ttl\"\nbefore = [\"./ttl\", \"6h\"]\nafter = [\"./ttl\", \"1h\"]\nwait = \"1h\"\nlasts = \"6h\"\nuntil = \"finish\"";
+    let (folder, plan) = read(&add(LEVER));
+    let mut plan = plan.unwrap();
+    assert_eq!(
+        (plan.levers[0].until, plan.levers[0].lasts),
+        (teal::plan::Until::Finish, Some(Duration::from_hours(6)))
+    );
+    let before = plan.fingerprint();
+    plan.levers[0].lasts = Some(Duration::from_hours(9));
+    assert_eq!(plan.fingerprint(), before, "how long it lasts is a setting");
+    plan.levers[0].after = None;
+    assert_ne!(plan.fingerprint(), before);
+    drop(folder);
+    let with = |from: &str, to: &str| {
+        let text = LEVER.replace(from, to);
+        assert_ne!(text, LEVER, "{from}");
+        refused(&add(&text)).lines().next().unwrap().split_once(": ").unwrap().1.to_owned()
+    };
+    assert_eq!(
+        with("\"finish\"", "\"monitor\""),
+        "until = \"monitor\" is not supported yet: nothing watches metrics after the cutover yet; use \"finish\""
+    );
+    assert_eq!(
+        with("\"6h\"\nuntil", "\"1h\"\nuntil"),
+        "\"lasts\" must be longer than \"wait\": both count from when it was turned"
+    );
+    assert_eq!(with("after = [\"./ttl\", \"1h\"]\n", ""), "\"until\" says when `after` is run, and there is none");
+    assert_eq!(
+        with("before = [\"./ttl\", \"6h\"]", "before = \"./ttl 6h\""),
+        "\"before\" must be a list: programs are lists, never a shell string"
+    );
+    assert_eq!(with("before = [\"./ttl\", \"6h\"]\n", ""), "missing key \"before\" in [[lever]]");
+}
+
+/// A participant of kind `http` whose parts a test replaces.
+const GATEWAY: &str = r#"[[participant]]
+name = "gateway"
+kind = "http"
+commit = { method = "PUT", url = "https://root:s3cret@gw:8443/${AUTHZ_URL}?key=s3cret", headers = { Authorization = "Bearer s3cret" }, json = { to = "v2", weights = [1, 0.5, true] } }
+committed = { url = "http://gw/backend", switched = { json = { "/backend" = "v2" } }, not_yet = { status = [404, 410] } }
+"#;
+
+fn requests(plan: &Plan) -> &teal::plan::Requests {
+    let ParticipantKind::Http(requests) = &plan.participants[0].kind else { panic!("http") };
+    requests
+}
+
+#[test]
+fn requests_are_read_and_shown_without_what_may_be_a_secret() {
+    let (_folder, plan) = read(&add(GATEWAY));
+    let plan = plan.unwrap();
+    let requests = requests(&plan);
+    assert_eq!(requests.commit.to_string(), "PUT https://gw:8443/…");
+    assert_eq!(requests.committed.to_string(), "GET http://gw/backend");
+    assert!(!requests.commit.is_open() && requests.committed.is_open(), "plain HTTP to another machine");
+    assert_eq!(requests.not_yet.status, [404, 410]);
+    let json = serde_json::json!({ "to": "v2", "weights": [1, 0.5, true] });
+    assert!(requests.commit.body == Some(teal::plan::Body::Json(json)));
+    let debug = format!("{plan:?}");
+    assert!(!debug.contains("s3cret") && !debug.contains("fromEnv"), "{debug}");
+}
+
+#[test]
+fn passwords_of_requests_are_in_no_fingerprint_and_what_they_do_is() {
+    let digest = |text: String| {
+        let (_folder, plan) = read(&add(&text));
+        let plan = plan.unwrap();
+        plan.participant_digest(&plan.participants[0])
+    };
+    let as_is = digest(GATEWAY.to_owned());
+    for same in
+        [("root:s3cret@", "root:hunter2@"), ("Bearer s3cret", "Bearer hunter2"), ("kind =", "ca = \"a.pem\"\nkind =")]
+    {
+        assert_eq!(digest(GATEWAY.replace(same.0, same.1)), as_is, "{same:?}");
+    }
+    for other in [
+        ("PUT", "POST"),
+        ("gw:8443", "gw:9443"),
+        ("\"v2\", w", "\"v3\", w"),
+        ("= \"v2\" } }", "= \"v3\" } }"),
+        ("410", "409"),
+    ] {
+        assert_ne!(digest(GATEWAY.replace(other.0, other.1)), as_is, "{other:?}");
+    }
+}
+
+#[test]
+fn a_request_that_can_not_be_sent_or_understood_is_refused() {
+    let with = |from: &str, to: &str| {
+        let text = GATEWAY.replace(from, to);
+        assert_ne!(text, GATEWAY, "{from}");
+        refused(&add(&text)).lines().next().unwrap().split_once(": ").unwrap().1.to_owned()
+    };
+    assert_eq!(with("https://root", "ftp://root"), "\"url\" must begin with https:// or http://");
+    assert_eq!(
+        with("http://gw/backend", "gw/backend"),
+        "\"url\" is no URL: write it like \"https://gateway:8443/switch\""
+    );
+    assert_eq!(
+        with("Authorization =", "\"Content-Length\" ="),
+        "\"Content-Length\" follows from the body: leave it out"
+    );
+    assert_eq!(
+        with("Bearer s3cret", "Bearer\\ns3cret"),
+        "\"Authorization\" holds what no header may hold: a line break, or text that is not ASCII"
+    );
+    assert_eq!(
+        with("json = { to", "body = \"s3cret\", json = { to"),
+        "\"json\" and \"body\" are two bodies: leave one out"
+    );
+    assert_eq!(
+        with("\"/backend\" =", "\"backend\" ="),
+        "this is no JSON pointer: it begins with a slash, \"/backend/name\""
+    );
+    assert_eq!(with("[404, 410]", "[]"), "\"status\" must be a status from 100 to 599, or a list of them");
+    assert_eq!(
+        with("not_yet = { status = [404, 410] }", "not_yet = {}"),
+        "\"not_yet\" says nothing: name a status, or what the answer's JSON has at a pointer"
+    );
+    assert_eq!(
+        with(", not_yet = { status = [404, 410] }", ""),
+        "missing key \"not_yet\" in committed of [[participant]]"
+    );
+    assert_eq!(
+        with("{ status = [404, 410] }", "{ json = { \"/backend\" = \"v2\" } }"),
+        "\"not_yet\" is the same answer as \"switched\": nobody could tell them apart"
+    );
+    assert_eq!(
+        with("committed = { url", "committed = { method = \"DELETE\", url"),
+        "method = \"DELETE\" is none of \"GET\", \"HEAD\", \"POST\""
+    );
+    let argv = with("kind = \"http\"", "kind = \"http\"\nabort = [\"x\"]");
+    assert_eq!(argv, "\"abort\" must be a request, kind = \"http\"");
+    assert_eq!(with("kind = \"http\"", "kind = \"http\"\npath = \"x\""), "\"path\" is for kind = \"file\"");
+    // Not TOML at all: nobody knows where a value ends.
+    refused(&add(&GATEWAY.replace("committed = {", "committed = {{")));
 }
 
 #[test]
@@ -794,13 +922,13 @@ fn a_database_is_not_named_like_a_key_of_a_check() {
 }
 
 #[test]
-fn sslmode_require_is_refused_with_its_way_out() {
-    assert_snapshot!(refused(&SMALL.replace("example/oauth", "example/oauth?sslmode=require")), @r#"
-    plan.toml:5:8: blue: sslmode=require is not supported yet
+fn what_a_url_asks_for_and_can_not_have_is_refused_with_its_place_and_reason() {
+    assert_snapshot!(refused(&SMALL.replace("example/oauth", "example/oauth?requirepeer=postgres")), @r#"
+    plan.toml:5:8: blue: character 54 of the connection string: requirepeer is not supported
      --> plan.toml:5:8
       |
     5 | blue = "***"
-      |        ^^^^^ use sslmode=prefer or disable over a trusted network or a tunnel
+      |        ^^^^^ the owner of a socket's server is not looked at
     "#);
 }
 

@@ -1,5 +1,7 @@
 //! Facts about one server and one database on it, as guards, planner and gates need them.
 
+use tokio_postgres::error::SqlState;
+
 use crate::error::{Context, Result};
 use crate::postgres::Db;
 
@@ -10,7 +12,7 @@ pub struct Server {
     pub version_num: i32,
     /// `server_version`, for people.
     pub version: String,
-    /// Set by initdb; physical clones share it (`pg_control_system`).
+    /// Set by initdb; physical clones share it (`pg_control_system`). 0 where a managed server does not tell our role.
     pub system_identifier: i64,
     /// When the server started, in seconds since 1970.
     pub started_at: i64,
@@ -73,9 +75,9 @@ pub async fn read_server(db: &Db) -> Result<Server> {
         .await
         .context("reading the facts about the server")?;
     Ok(Server {
+        system_identifier: system_identifier(db).await?,
         version_num: row.get("version_num"),
         version: row.get("version"),
-        system_identifier: row.get("system_identifier"),
         started_at: row.get("started_at"),
         in_recovery: row.get("in_recovery"),
         max_connections: row.get("max_connections"),
@@ -93,4 +95,12 @@ pub async fn read_server(db: &Db) -> Result<Server> {
         superuser: row.get("superuser"),
         bypasses_row_security: row.get("bypasses_row_security"),
     })
+}
+
+async fn system_identifier(db: &Db) -> Result<i64> {
+    match db.row("SELECT system_identifier FROM pg_catalog.pg_control_system()", &[]).await {
+        Ok(row) => Ok(row.get(0)),
+        Err(e) if e.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Ok(0),
+        Err(e) => Err(e.doing("reading the server's identity").into()),
+    }
 }

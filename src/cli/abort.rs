@@ -8,7 +8,7 @@ use super::progress::listen;
 use super::{Output, PlanArg, YesArg};
 use crate::engine::{self, Begin, Left};
 use crate::error::{Failure, Result};
-use crate::journal::{Lease, State, Store};
+use crate::journal::{Lease, Purpose, State, Store};
 use crate::plan::Plan;
 use crate::report::text;
 use serde::Serialize;
@@ -19,6 +19,9 @@ pub struct AbortArgs {
     plan: PlanArg,
     #[command(flatten)]
     yes: YesArg,
+    /// Green is gone for good: put back blue without it. Refused while green answers
+    #[arg(long)]
+    green_gone: bool,
 }
 
 #[derive(Serialize)]
@@ -33,11 +36,17 @@ struct AbortDoc {
 pub async fn run(args: AbortArgs, out: &Output) -> Result<()> {
     let path = args.plan.path()?;
     let inputs = Inputs::read(&path)?;
-    if !confirm("This throws green away and takes the capture off blue.", args.yes.yes).await? {
+    let question = if args.green_gone {
+        "This takes the capture off blue and leaves green as it is, wherever that is."
+    } else {
+        "This throws green away and takes the capture off blue."
+    };
+    if !confirm(question, args.yes.yes).await? {
         return Err(Failure::failed("not approved").state("nothing was done"));
     }
     engine::ask_to_stop(&inputs.plan).await?;
-    let left = abort(&inputs, out).await?;
+    let left = abort(&inputs, args.green_gone, out).await.map_err(|e| gone_hint(e, &path, args.green_gone))?;
+    let still_turned = left.levers.clone();
     let next = format!("migrate plan {}", path.display());
     let doc = AbortDoc { format: "teal.abort/1", plan: inputs.plan.name, state: "aborted", left, next };
     out.result(&doc, || {
@@ -45,21 +54,39 @@ pub async fn run(args: AbortArgs, out: &Output) -> Result<()> {
         let green = text::hanging("  left on green  ", &doc.left.green);
         format!("State: aborted.\n{blue}{green}Next: {}\n", doc.next)
     });
-    Ok(())
+    if still_turned.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::failed(still_turned.join("; ")).state("everything else was put back; blue serves").hint(format!(
+        "mend that, or turn it back by hand and take its `after` out of the plan; then: migrate abort {}",
+        path.display()
+    )))
 }
 
-async fn abort(inputs: &Inputs, out: &Output) -> Result<Left> {
+/// Where green is all that is missing, there is a way without it.
+fn gone_hint(e: Failure, path: &std::path::Path, green_gone: bool) -> Failure {
+    if green_gone || e.kind != crate::error::Kind::Failed || !e.what.starts_with("green: ") {
+        return e;
+    }
+    e.hint(format!(
+        "once green answers: migrate abort {0}; if it is gone for good: migrate abort --green-gone {0}",
+        path.display()
+    ))
+}
+
+async fn abort(inputs: &Inputs, green_gone: bool, out: &Output) -> Result<Left> {
     let Inputs { plan, migrations } = inputs;
     if !has_open_journal(plan)? {
-        let lease = Lease::take_over(&plan.blue, &plan.green).await?;
-        let left = engine::abort(plan).await;
+        let lease = Lease::take_over(&plan.blue, Some(&plan.green).filter(|_| !green_gone)).await?;
+        let left = engine::abort(plan, green_gone, None).await;
         lease.release().await;
         return left;
     }
     let (listener, shown) = listen(*out);
     let begin = Begin { plan, migrations, steps: None, redo: None, stop: stop_on_signals(), listener };
-    let mut recorder = engine::begin_as_is(begin).await?;
-    let left = engine::abort_recorded(plan, &mut recorder).await;
+    let purpose = if green_gone { Purpose::PutBackWithoutGreen } else { Purpose::TakeDown };
+    let mut recorder = engine::begin_as_is(begin, purpose).await?;
+    let left = engine::abort_recorded(plan, green_gone, &mut recorder).await;
     recorder.close().await;
     let _ = shown.await;
     left

@@ -12,7 +12,8 @@ use super::{Output, PlanArg, YesArg};
 use crate::engine::{self, Begin};
 use crate::error::{Failure, Result};
 use crate::finding::blockers;
-use crate::journal::Recorder;
+use crate::journal::{Recorder, StepStatus};
+use crate::plan::{Lever, Plan};
 use crate::report::{PlanDoc, drift, plan_text, text};
 use crate::step::StepId;
 
@@ -49,6 +50,9 @@ pub async fn run(args: ApplyArgs, out: &Output) -> Result<()> {
     }
     let applied = engine::apply(&inputs.plan, &inputs.migrations, &mut recorder).await;
     let state = recorder.run().state;
+    if applied.is_err() {
+        say_levers(&inputs.plan, &recorder, out);
+    }
     recorder.close().await;
     let _ = shown.await;
     applied?;
@@ -112,6 +116,20 @@ fn refuse_blockers(now: &PlanDoc, out: &Output) -> Result<()> {
     Err(Failure::blocked(format!("{}: {}: {}", text::count(blocked, "blocker"), first.id, first.what))
         .state("nothing was done")
         .hint(format!("clear them as said above, then: migrate apply {}", now.path.display())))
+}
+
+/// Whoever leaves it at that leaves them turned.
+fn say_levers(plan: &Plan, recorder: &Recorder, out: &Output) {
+    let run = recorder.run();
+    let turned = |lever: &&Lever| *run.status(&StepId::turn_lever(&lever.name)) != StepStatus::Pending;
+    let names: Vec<&str> = plan.levers.iter().filter(turned).map(|lever| lever.name.as_str()).collect();
+    if !names.is_empty() {
+        let path = plan.path.display();
+        out.say(&text::wrapped(
+            &format!("Levers are turned: {}. If you don't go on: migrate abort {path}", names.join(", ")),
+            0,
+        ));
+    }
 }
 
 fn say_resuming(recorder: &Recorder, out: &Output) {

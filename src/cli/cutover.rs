@@ -96,7 +96,14 @@ async fn switch(
     if let Some(outcome) = &done.outcome {
         out.say(&format!("Writers on blue were held for {} until the decision.\n", show_millis(outcome.fence_ms)));
     }
-    engine::prove_cutover(&inputs.plan, recorder, done.witness).await
+    engine::prove_cutover(&inputs.plan, recorder, done.witness).await?;
+    if done.still_turned.is_empty() {
+        return Ok(());
+    }
+    let what: Vec<String> = done.still_turned.iter().map(|failure| failure.what.clone()).collect();
+    Err(Failure::failed(what.join("; "))
+        .state("green serves, and everybody has switched; this lever is still turned")
+        .hint("mend its `after`, then run this again; migrate finish tries it too"))
 }
 
 /// What is switched, what does not travel, what was found.

@@ -88,6 +88,11 @@ const EXPLANATIONS: &[Explanation] = &[
     ),
     of("cutover/lag", "More bytes of captured events wait than `max_lag` allows. Run apply: it replays them."),
     of(
+        "cutover/lever-run-out",
+        "A lever's effect is over, or will be before the decision: `lasts` has passed since it was turned. Turning it again \
+         means another copy; where it lasts longer than the plan says, change `lasts`, which costs nothing.",
+    ),
+    of(
         "cutover/locks-per-transaction",
         "The fence locks every table of blue in one transaction; the server's lock table is too \
                                          small for them.",
@@ -120,35 +125,147 @@ const EXPLANATIONS: &[Explanation] = &[
         "An event was replayed, and the plan's `verify` still finds a row: the replay statement does not do \
                               what verify asks for, or something on green undoes it.",
     ),
+    of(
+        "guard/answers-differ",
+        "Settings that change what statements give or do are not the same on blue and green. Set green's database like blue's, or know why not.",
+    ),
+    of(
+        "guard/client-roles",
+        "Roles whose applications work on blue now could not log in to green, or would lack a membership there: roles belong to the server and are not copied.",
+    ),
+    of(
+        "guard/clock",
+        "The clocks of this machine, blue and green are more than 2 s apart: what now() writes would jump at the cutover.",
+    ),
+    of(
+        "guard/collation-version",
+        "The library that sorts text was changed under indexes that were made with the old one: they may miss rows. Reindex them.",
+    ),
     of("guard/connections", "Too few connections are left on a server for the jobs of this run."),
+    of(
+        "guard/disk-green",
+        "Green's disk has too little room for the copy, or for a migration that rewrites a large table.",
+    ),
+    of(
+        "guard/disk-here",
+        "Too little is free where the journal, the schema's dump and the answers of checks are to lie.",
+    ),
+    of(
+        "guard/encoding",
+        "Blue and green are encoded differently; text is copied byte by byte. Make green anew with blue's encoding.",
+    ),
     of("guard/event-table", "An event's table, key or predicate does not work on blue as it is."),
+    of(
+        "guard/event-trigger",
+        "Event triggers on blue fire for the schema, tables and triggers that the run makes there: their functions may refuse them.",
+    ),
+    of("guard/event-unlogged", "An event's table is unlogged: a crash of blue empties it without an event."),
+    of(
+        "guard/extension-acts",
+        "An extension of blue acts by itself (jobs, partitions, workers), or keeps tables that only its own tools can copy.",
+    ),
+    of(
+        "guard/extension-rights",
+        "CREATE EXTENSION wants a superuser on green. Make it there beforehand: it stays, and the restore goes past it.",
+    ),
+    of("guard/extension-version", "Green's server would make an older version of an extension than blue has."),
+    of("guard/file-missing", "A file of a participant can't be read or replaced from this machine."),
     of("guard/green-not-empty", "Green must be an empty database: the copy makes every object itself."),
+    of(
+        "guard/horizon-held",
+        "A replication slot has kept vacuum from removing dead rows on blue for long; the copy's snapshot adds to it.",
+    ),
     of("guard/in-recovery", "A database is a standby: nothing can be written there."),
+    of("guard/journal-folder", "The folder of the journal can't be written: without a journal there is no run."),
+    of(
+        "guard/locale",
+        "Green sorts text by other rules than blue: order and LIKE ranges may differ after the cutover.",
+    ),
     of(
         "guard/locks-per-transaction",
         "The copy and the fence lock every table in one transaction; the lock table is too small.",
     ),
+    of(
+        "guard/long-transaction",
+        "A transaction on blue has been open for long. The capture's triggers and the fence wait for one that holds their tables.",
+    ),
+    of("guard/no-tls", "A database on another machine is reached without TLS."),
     of("guard/not-carried", "Something on blue does not travel with the copy yet."),
     of(
         "guard/pooler",
         "The URL leads to a pooler in transaction mode: sessions, locks and snapshots need the server itself.",
     ),
+    of(
+        "guard/preload-library",
+        "An extension of blue works only where the server loads its library at the start, and green's server does not.",
+    ),
+    of(
+        "guard/prepared-transaction",
+        "A transaction is prepared on blue and holds its locks until somebody ends it; it survives a restart.",
+    ),
     of("guard/privileges", "The role in the URL lacks privileges; the finding has the exact statements."),
+    of("guard/program-missing", "A program that the plan names, its migrator or a check's, is not on this machine."),
+    of(
+        "guard/replication-slot",
+        "Somebody reads blue's log through a slot: it stays with blue after the cutover. One that nobody reads keeps the log for ever.",
+    ),
+    of(
+        "guard/role-settings",
+        "ALTER ROLE … SET belongs to the server and is not copied: sessions on green would begin with other settings.",
+    ),
     of("guard/roles-missing", "Roles that own or may use blue's objects do not exist on green's server."),
     of("guard/same-database", "Blue and green are one database behind two names."),
+    of(
+        "guard/settings-differ",
+        "Other settings of blue and green that are not the same: memory, planner, vacuum. For the record.",
+    ),
+    of("guard/standby", "Standbys follow blue, and stay with it: green needs its own."),
+    of(
+        "guard/synchronous-commit",
+        "Commits wait for a standby. Where none follows they wait for ever, the run's as well as the applications'.",
+    ),
     of(
         "guard/timeouts",
         "The role or database sets timeouts; ours and those of the programs we start are set explicitly.",
     ),
+    of(
+        "guard/two-phase",
+        "Blue takes prepared transactions and green does not: two-phase commit would fail after the cutover.",
+    ),
+    of("guard/unanswered", "A database that only checks ask does not answer."),
+    of(
+        "guard/unreachable",
+        "A database can't be reached, or does not let our role in: nothing of it could be looked at.",
+    ),
+    of(
+        "guard/vacuum-by-force",
+        "Autovacuum must freeze an event's table to prevent wraparound. Such a vacuum does not give way to triggers or the fence.",
+    ),
     of("guard/version", "A server or pg_dump is too old, or green is older than blue."),
+    of(
+        "guard/wraparound",
+        "Blue is near the end of its transaction numbers, and the copy's snapshot keeps vacuum from freeing any.",
+    ),
     of("migration/not-transactional", "A statement that can't run inside a transaction; each file runs in one."),
     of("migration/own-transaction", "A file that begins or ends transactions itself; each file runs in one of ours."),
     of(
         "plan/program-missing",
-        "A program of a participant is not on this machine; a cutover from here would be undone at its prepare.",
+        "A program of a participant or a lever is not on this machine; a cutover from here would be undone at its prepare, \
+         an apply fail at the lever.",
     ),
+    of("plan/journal-unread", "The journal of this plan's run can't be read: it is damaged, or its folder is none."),
     of("plan/no-abort", "A participant prepares something that nothing undoes when the cutover is undone."),
     of("plan/no-checks", "Without checks nothing tells whether the migrations moved the data rightly."),
+    of(
+        "plan/lever-too-short",
+        "From when a lever is turned, through its wait, the copy and the migrations, to the first moment at which the plan's \
+         window allows a cutover takes longer than the lever lasts.",
+    ),
+    of(
+        "plan/not-encrypted",
+        "A participant of kind `http` is asked over plain HTTP, on another machine. Its answers decide whether it counts \
+         as switched, and its requests may hold secrets.",
+    ),
     of("plan/no-events", "Without events nothing that blue writes after the copy reaches green."),
     of("validate/constraint-not-valid", "A constraint on green is NOT VALID: rows may break it."),
     of("validate/digest-differs", "A table's rows on green are not blue's, though their number is the same."),
@@ -157,6 +274,25 @@ const EXPLANATIONS: &[Explanation] = &[
     of("validate/sequence-behind", "A sequence on green would hand out a value that its column has already."),
     of("validate/table-missing", "A table of blue is not on green."),
     of("validate/trigger-disabled", "A trigger on green is disabled; it may be so on blue as well."),
+    of(
+        "rehearse/cut-off",
+        "The source holds logins of foreign servers or subscriptions. A throwaway server must reach nobody, so they were \
+         left out, and foreign servers point nowhere: what reads a foreign table fails in the rehearsal.",
+    ),
+    of(
+        "rehearse/locale",
+        "The source's database has a locale that this machine lacks. The throwaway ones have C.UTF-8 instead, where text \
+         is sorted otherwise.",
+    ),
+    of(
+        "rehearse/no-rows",
+        "The source holds a schema and no rows: migrations run on empty tables, which shows that they run, and nothing \
+         about their time, rows or events.",
+    ),
+    of(
+        "rehearse/other-version",
+        "This machine has no server of the source's major version; the rehearsal ran on the nearest one that it has.",
+    ),
 ];
 
 pub fn run(args: &ExplainArgs, out: &Output) -> Result<()> {

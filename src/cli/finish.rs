@@ -10,7 +10,7 @@ use super::progress::listen;
 use super::{Output, PlanArg, YesArg};
 use crate::engine::{self, Begin, Left};
 use crate::error::{Failure, Result};
-use crate::journal::Lease;
+use crate::journal::{Lease, Purpose};
 use crate::report::text;
 
 #[derive(Debug, Args)]
@@ -58,14 +58,14 @@ pub async fn run(args: FinishArgs, out: &Output) -> Result<()> {
 async fn finish(inputs: &Inputs, unfence: bool, out: &Output) -> Result<Left> {
     let Inputs { plan, migrations } = inputs;
     if !has_open_journal(plan)? {
-        let lease = Lease::take_over(&plan.blue, &plan.green).await?;
-        let left = engine::finish(plan, unfence, false).await;
+        let lease = Lease::take_over(&plan.blue, Some(&plan.green)).await?;
+        let left = engine::finish(plan, unfence, None).await;
         lease.release().await;
         return left;
     }
     let (listener, shown) = listen(*out);
     let begin = Begin { plan, migrations, steps: None, redo: None, stop: stop_on_signals(), listener };
-    let mut recorder = engine::begin_as_is(begin).await?;
+    let mut recorder = engine::begin_as_is(begin, Purpose::TakeDown).await?;
     let left = engine::finish_recorded(plan, unfence, &mut recorder).await;
     recorder.close().await;
     let _ = shown.await;

@@ -9,9 +9,12 @@ use tokio_util::sync::CancellationToken;
 use super::PlanArg;
 use crate::catalog::{Structure, Table, read_structure, read_tables};
 use crate::ddl::{self, Migration};
+use crate::engine::{copy_step, run_folder};
 use crate::error::{Failure, Result};
 use crate::finding::Finding;
-use crate::plan::{MigrationSource, Participant, ParticipantKind, Plan, read_plan};
+use crate::journal::Store;
+use crate::lever;
+use crate::plan::{Lever, MigrationSource, ParticipantKind, Plan, read_plan};
 use crate::planner::{Seen, pending, steps};
 use crate::program::{Beyond, Program};
 use crate::report::{PlanDoc, Subject, plan_doc};
@@ -89,7 +92,20 @@ pub async fn look(inputs: &Inputs, resuming: bool) -> Result<PlanDoc> {
     findings.sort_by_key(|finding| finding.severity);
     let steps = steps(plan, &seen);
     let structure = read_structure(&blue).await?;
-    Ok(plan_doc(Subject { plan, seen: &seen, tables: &tables, structure, steps, findings, now: Timestamp::now() }))
+    let run = if resuming { Store::read(&run_folder(plan))?.map(|(run, _)| run) } else { None };
+    let turned = run.as_ref().map(lever::turned_at).unwrap_or_default();
+    let copied = run.is_some_and(|run| run.is_done(&copy_step()));
+    Ok(plan_doc(Subject {
+        plan,
+        seen: &seen,
+        tables: &tables,
+        structure,
+        steps,
+        findings,
+        now: Timestamp::now(),
+        turned,
+        copied,
+    }))
 }
 
 fn seen<'a>(tables: &[Table], migrations: &'a [Migration], applied: &'a BTreeSet<String>) -> Seen<'a> {
@@ -98,7 +114,7 @@ fn seen<'a>(tables: &[Table], migrations: &'a [Migration], applied: &'a BTreeSet
 }
 
 /// What the plan leaves without proof.
-fn unproved(plan: &Plan) -> Vec<Finding> {
+pub fn unproved(plan: &Plan) -> Vec<Finding> {
     let mut findings = Vec::new();
     if plan.events.is_empty() {
         findings.push(
@@ -114,7 +130,12 @@ fn unproved(plan: &Plan) -> Vec<Finding> {
         );
     }
     for spec in &plan.participants {
-        if let ParticipantKind::Command { prepare: Some(_), abort: None, .. } = &spec.kind {
+        let half_undone = match &spec.kind {
+            ParticipantKind::Command { prepare, abort, .. } => prepare.is_some() && abort.is_none(),
+            ParticipantKind::Http(requests) => requests.prepare.is_some() && requests.abort.is_none(),
+            ParticipantKind::File { .. } => false,
+        };
+        if half_undone {
             findings.push(
                 Finding::warning(
                     "plan/no-abort",
@@ -122,30 +143,53 @@ fn unproved(plan: &Plan) -> Vec<Finding> {
                     "it has a prepare and no abort",
                 )
                 .so_what("a cutover that is undone leaves it prepared")
-                .next("add abort = [\"…\"], which undoes its prepare"),
+                .next("add an abort, which undoes its prepare"),
             );
         }
+        if let ParticipantKind::Http(requests) = &spec.kind {
+            findings.extend(requests.all().find(|request| request.is_open()).map(|request| {
+                Finding::warning(
+                    "plan/not-encrypted",
+                    format!("participant {}", spec.name),
+                    format!("{request} is plain HTTP"),
+                )
+                .so_what("whoever is on the way reads what it sends, secrets too, and can change what it answers")
+                .next("use https, with ca = \"…\" where its authority is your own")
+            }));
+        }
     }
-    findings.extend(plan.participants.iter().flat_map(|spec| missing_programs(plan, spec)));
+    let of_levers = |lever: &Lever| {
+        let programs = [Some(&lever.before), lever.after.as_ref()].into_iter().flatten();
+        missing_programs(plan, &format!("lever {}", lever.name), programs, "the step that runs it would fail")
+    };
+    findings.extend(plan.levers.iter().flat_map(of_levers));
+    findings.extend(plan.participants.iter().flat_map(|spec| {
+        let ParticipantKind::Command { prepare, commit, committed, abort } = &spec.kind else { return Vec::new() };
+        let programs = prepare.iter().chain([commit, committed]).chain(abort);
+        let so_what = "a cutover from this machine would be undone, unless its prepare brings it";
+        missing_programs(plan, &format!("participant {}", spec.name), programs, so_what)
+    }));
     findings
 }
 
-/// Programs of a participant that this machine has not: what its prepare brings may come yet.
-fn missing_programs(plan: &Plan, spec: &Participant) -> Vec<Finding> {
-    let ParticipantKind::Command { prepare, commit, committed, abort } = &spec.kind else { return Vec::new() };
+/// Programs that this machine has not.
+fn missing_programs<'p>(
+    plan: &Plan,
+    whose: &str,
+    programs: impl Iterator<Item = &'p Vec<String>>,
+    so_what: &str,
+) -> Vec<Finding> {
     let env = BTreeMap::new();
-    let there = |argv: &[String]| {
+    let there = |argv: &&Vec<String>| {
         Program { argv, folder: plan.folder(), env: &env, timeout: None, keep: 0, beyond: Beyond::Drop }.is_there()
     };
-    let programs = [prepare.as_ref(), Some(commit), Some(committed), abort.as_ref()];
-    let missing = programs.into_iter().flatten().filter(|argv| !there(argv));
     let finding = |argv: &Vec<String>| {
         let name = argv.first().map(String::as_str).unwrap_or_default();
-        Finding::warning("plan/program-missing", format!("participant {}", spec.name), format!("{name} is not there"))
-            .so_what("a cutover from this machine would be undone, unless its prepare brings it")
+        Finding::warning("plan/program-missing", whose, format!("{name} is not there"))
+            .so_what(so_what)
             .next("a name with a / is relative to the plan's folder, any other is looked up on PATH")
     };
-    missing.map(finding).collect()
+    programs.filter(|argv| !there(argv)).map(finding).collect()
 }
 
 /// Blue's structure, for the drift of a saved plan.

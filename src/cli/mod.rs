@@ -8,6 +8,7 @@ mod apply;
 mod ask;
 mod cutover;
 mod demo;
+mod doctor;
 mod explain;
 mod finish;
 mod init;
@@ -77,6 +78,8 @@ struct YesArg {
 enum Command {
     /// Write a first plan, from a live blue or a dump, and the migrations
     Init(init::InitArgs),
+    /// Is this possible here? Settings, privileges, sizes, disk, versions; only reads
+    Doctor(doctor::DoctorArgs),
     /// Show every step, size, estimate and finding before anything runs
     Plan(plan::PlanArgs),
     /// Do all that can be done before the switch, up to `ready`; run again, it resumes
@@ -116,7 +119,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(runtime) => runtime,
         Err(e) => return out.fail(&Failure::failed(format!("starting: {e}"))),
     };
-    match runtime.block_on(run(cli.command, &out)) {
+    match runtime.block_on(run(cli.command, cli.verbose, &out)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => out.fail(&failure),
     }
@@ -137,9 +140,10 @@ fn misused(e: &clap::Error, args: &[OsString]) -> ExitCode {
     ExitCode::from(2)
 }
 
-async fn run(command: Command, out: &Output) -> Result<()> {
+async fn run(command: Command, verbose: u8, out: &Output) -> Result<()> {
     match command {
         Command::Init(args) => Box::pin(init::run(args, out)).await,
+        Command::Doctor(args) => doctor::run(args, verbose > 0, out).await,
         Command::Plan(args) => plan::run(args, out).await,
         Command::Apply(args) => apply::run(args, out).await,
         Command::Status(args) => status::run(args, out).await,

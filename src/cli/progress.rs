@@ -98,8 +98,11 @@ impl Screen {
     fn progress(&mut self, step: &StepId, done: u64, total: u64, unit: Unit, object: &str) {
         self.start(step);
         let Some(running) = self.running.get_mut(step) else { return };
-        let amount =
-            |n| if unit == Unit::Bytes { show_bytes(n) } else { format!("{} {}", text::thousands(n), unit.word()) };
+        let amount = |n| match unit {
+            Unit::Bytes => show_bytes(n),
+            Unit::Seconds => show_millis(n.saturating_mul(1000)),
+            _ => format!("{} {}", text::thousands(n), unit.word()),
+        };
         let message = if total > 0 { format!("{} of {} {object}", amount(done), amount(total)) } else { amount(done) };
         if total > 0 {
             running.bar.set_style(style("{spinner} {prefix} {bar:20} {percent:>3} % ETA {eta} {wide_msg}"));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Output, PlanArg};
@@ -10,10 +11,12 @@ use crate::cutover;
 use crate::engine::run_folder;
 use crate::error::{Failure, Result};
 use crate::journal::{Run, RunRow, State, StepStatus, Store, read_run_row};
-use crate::plan::Plan;
+use crate::lever;
+use crate::plan::{Plan, Until};
 use crate::postgres::{Access, Db, Target};
 use crate::replay;
-use crate::report::{StatusDoc, status_text};
+use crate::report::{StatusDoc, TurnedLever, status_text};
+use crate::step::StepId;
 
 /// How often `--watch` and `--until` look.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -98,6 +101,7 @@ async fn look(plan: &Plan) -> Result<StatusDoc> {
         (None, None) => "new".to_owned(),
     };
     let trouble = journal.as_ref().and_then(trouble);
+    let levers = levers(plan, blue.as_ref(), journal.as_ref(), &state).await;
     let source = if run.is_some() { source } else { "journal" };
     let running = run.as_ref().is_some_and(|row| row.held);
     let next = next(plan, &state, running);
@@ -108,11 +112,47 @@ async fn look(plan: &Plan) -> Result<StatusDoc> {
         running,
         run,
         trouble,
+        levers,
         events,
         source,
         unreachable,
         next,
     })
+}
+
+/// The levers that may be turned: blue knows, also where no process and no journal is left; where it can't be asked, the
+/// journal does.
+async fn levers(plan: &Plan, blue: Option<&Db>, journal: Option<&Run>, state: &str) -> Vec<TurnedLever> {
+    let rows = match blue {
+        Some(blue) => lever::read_levers(blue).await.unwrap_or_default(),
+        None => Vec::new(),
+    };
+    let mut turned: Vec<(String, Timestamp)> = rows
+        .into_iter()
+        .filter(|row| row.back_at.is_none())
+        .map(|row| (row.name, row.turned_at.unwrap_or(row.turning_at)))
+        .collect();
+    if let (None, Some(run)) = (blue, journal) {
+        let not_back = |(name, _): &(String, Timestamp)| !run.is_done(&StepId::turn_lever_back(name));
+        turned.extend(lever::turned_at(run).into_iter().filter(not_back));
+    }
+    let path = plan.path.display();
+    let one = |(name, since): (String, Timestamp)| {
+        let planned = plan.levers.iter().find(|lever| lever.name == name);
+        let lasts_until = planned.and_then(|lever| since.checked_add(lever.lasts?).ok());
+        let back = match planned {
+            None => format!("you, by hand: the plan has it no more; or bring it back, then: migrate abort {path}"),
+            Some(lever) if lever.after.is_none() => "nothing: it has no `after`".to_owned(),
+            Some(lever) => match (state, lever.until) {
+                ("green" | "finished", _) => format!("migrate finish {path}"),
+                ("aborted" | "new", _) => format!("migrate abort {path}"),
+                (_, Until::Reopen) => format!("migrate cutover {path}, or migrate abort {path}"),
+                (_, Until::Finish) => format!("migrate finish {path} after the cutover, or migrate abort {path}"),
+            },
+        };
+        TurnedLever { run_out: lasts_until.is_some_and(|at| at < Timestamp::now()), name, since, lasts_until, back }
+    };
+    turned.into_iter().map(one).collect()
 }
 
 /// Why the step at work failed the last time, or what the last cutover ended with.

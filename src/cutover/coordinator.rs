@@ -4,8 +4,10 @@
 //! Two halves, and no handler spans them: [`attempt`] ends with `decide` and undoes everything when anything before it
 //! fails; [`go_forward`] (`forward.rs`) begins after it and never undoes.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -37,6 +39,8 @@ pub struct Given<'a> {
     pub plan: &'a Plan,
     /// The run's folder.
     pub folder: &'a Path,
+    /// When each lever was turned.
+    pub turned: BTreeMap<String, Timestamp>,
     /// What replay must know of the copy.
     pub copied: Copied,
     /// Blue's structure at the copy.
@@ -98,6 +102,8 @@ pub struct Done {
     pub outcome: Option<Outcome>,
     /// A session whose snapshot is green as it was under the fence; none where another process held it.
     pub witness: Option<Db>,
+    /// Levers that could not be turned back: it undoes nothing, and must be tried again.
+    pub still_turned: Vec<Failure>,
 }
 
 /// Runs the cutover, or goes on with one that was interrupted.
@@ -113,16 +119,16 @@ where
             return Ok(Done::default());
         }
         (State::Ready, Mode::Switch(approve)) => witness = attempt(given, recorder, approve).await?,
-        (State::Decided | State::Green, _) => {}
+        (State::Decided | State::Green, Mode::Switch(_)) => {}
         (state, _) => {
             return Err(Failure::blocked(format!("the run is {state}, not ready: there is nothing to cut over to"))
                 .state("nothing was done")
-                .hint("migrate apply"));
+                .hint(if state.is_decided() { "migrate status" } else { "migrate apply" }));
         }
     }
-    go_forward(given, recorder).await?;
+    let still_turned = go_forward(given, recorder).await?;
     let outcome = recorder.run().result(&step("decide")).cloned().unwrap_or(Value::Null);
-    Ok(Done { outcome: serde_json::from_value(outcome).ok(), witness })
+    Ok(Done { outcome: serde_json::from_value(outcome).ok(), witness, still_turned })
 }
 
 pub(super) fn step(object: impl std::fmt::Display) -> StepId {
@@ -262,7 +268,7 @@ where
         let blue = given.plan.blue.connect(Access::ReadOnly).await.map_err(Failure::from)?;
         // The sizes that it asks for are behind everybody's ACCESS EXCLUSIVE lock.
         blue.run("SET lock_timeout = '5s'").await.map_err(Failure::from)?;
-        still_time(given.plan, &blue).await?;
+        still_time(given, &blue).await?;
         read_tables(&blue).await?
     };
     let run = recorder.run().id.clone();

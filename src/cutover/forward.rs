@@ -11,7 +11,8 @@ use super::participant::{AnyParticipant, Participant, Switch, open_participant};
 use crate::error::{Failure, Result};
 use crate::failpoint::failpoint;
 use crate::journal::{Record, Recorder, State};
-use crate::plan;
+use crate::lever;
+use crate::plan::{self, Until};
 use crate::postgres::Access;
 use crate::replay;
 use crate::step::{Notices, StepId};
@@ -20,9 +21,10 @@ use crate::step::{Notices, StepId};
 const COMMIT_ATTEMPTS: u32 = 3;
 
 /// After decide: green opens, everybody commits.
-pub(super) async fn go_forward(given: &Given<'_>, recorder: &mut Recorder) -> Result<()> {
+/// Gives the levers that could not be turned back.
+pub(super) async fn go_forward(given: &Given<'_>, recorder: &mut Recorder) -> Result<Vec<Failure>> {
     if recorder.run().state == State::Green {
-        return Ok(());
+        return turn_levers_back(given, recorder).await;
     }
     forward_steps(given, recorder).await.map_err(|failure| {
         failure
@@ -31,7 +33,7 @@ pub(super) async fn go_forward(given: &Given<'_>, recorder: &mut Recorder) -> Re
     })
 }
 
-async fn forward_steps(given: &Given<'_>, recorder: &mut Recorder) -> Result<()> {
+async fn forward_steps(given: &Given<'_>, recorder: &mut Recorder) -> Result<Vec<Failure>> {
     let open = step("open");
     if !recorder.run().is_done(&open) {
         let since = recorder.begin(&open, "open green for writes").await?;
@@ -50,7 +52,20 @@ async fn forward_steps(given: &Given<'_>, recorder: &mut Recorder) -> Result<()>
             return Err(fall_in_doubt(given, recorder, what));
         }
     }
-    recorder.record(Record::Switched).await
+    // Before the last record, so that a process that dies here is gone on with.
+    let still_turned = turn_levers_back(given, recorder).await?;
+    recorder.record(Record::Switched).await?;
+    Ok(still_turned)
+}
+
+/// Those that were to be turned back when green serves. One that fails keeps nobody from anything.
+async fn turn_levers_back(given: &Given<'_>, recorder: &mut Recorder) -> Result<Vec<Failure>> {
+    if given.plan.levers.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Blue is retired and may be gone: what the journal knows is enough.
+    let blue = given.plan.blue.connect(Access::ReadWrite).await.ok();
+    lever::turn_back(given.plan, Some(recorder), blue.as_ref(), |lever| lever.until == Until::Reopen).await
 }
 
 /// Until green is open nobody can write anywhere: a green that is gone for a moment is waited for, about a minute.

@@ -1,14 +1,17 @@
 //! Gates of time: whether the plan's window is open, and long enough for the whole of a switch.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::coordinator::Given;
 use super::forward::groups;
 use crate::error::{Failure, Result};
 use crate::finding::Finding;
-use crate::plan::{Opening, Plan, Window};
+use crate::plan::{Lever, Opening, Plan, Window};
 use crate::postgres::Db;
+use crate::step::StepId;
 use crate::units::show_millis;
 
 /// How far our clock may be from blue's before it is said.
@@ -21,10 +24,12 @@ pub fn longest_switch(plan: &Plan) -> Duration {
 }
 
 /// The gates of time, by blue's clock: operators on several machines mean one moment.
-pub async fn time_gates(plan: &Plan, blue: &Db) -> Result<Vec<Finding>> {
-    let Some(window) = &plan.cutover.window else { return Ok(Vec::new()) };
+pub async fn time_gates(given: &Given<'_>, blue: &Db) -> Result<Vec<Finding>> {
     let now = blue.clock().await?;
-    let mut findings = vec![window_gate(window, now, longest_switch(plan))];
+    let plan = given.plan;
+    let mut findings: Vec<Finding> = run_out(plan, &given.turned, now).into_iter().map(lever_gate).collect();
+    let Some(window) = &plan.cutover.window else { return Ok(findings) };
+    findings.push(window_gate(window, now, longest_switch(plan)));
     let skew = Timestamp::now().duration_since(now);
     if skew.abs() > SKEW {
         let (by, side) = (millis(skew.unsigned_abs()), if skew.is_negative() { "behind" } else { "ahead of" });
@@ -42,9 +47,31 @@ pub async fn time_gates(plan: &Plan, blue: &Db) -> Result<Vec<Finding>> {
 }
 
 /// The same once more, when the approval may have taken long and before anybody is made to wait.
-pub async fn still_time(plan: &Plan, blue: &Db) -> Result<()> {
-    let Some(window) = &plan.cutover.window else { return Ok(()) };
-    still_open(window, blue.clock().await?, longest_switch(plan))
+pub async fn still_time(given: &Given<'_>, blue: &Db) -> Result<()> {
+    let (plan, now) = (given.plan, blue.clock().await?);
+    if let Some((lever, what)) = run_out(plan, &given.turned, now).into_iter().next() {
+        return Err(Failure::failed(format!("lever {lever}: {what}")));
+    }
+    plan.cutover.window.as_ref().map_or(Ok(()), |window| still_open(window, now, longest_switch(plan)))
+}
+
+/// The levers whose effect is over, or will be before the decision, and since when.
+fn run_out(plan: &Plan, turned: &BTreeMap<String, Timestamp>, now: Timestamp) -> Vec<(String, String)> {
+    let decided = now.checked_add(plan.cutover.deadline).unwrap_or(Timestamp::MAX);
+    let one = |lever: &Lever| {
+        let ends = turned.get(&lever.name)?.checked_add(lever.lasts?).ok()?;
+        (ends < decided).then(|| {
+            let tense = if ends <= now { "ended" } else { "ends, before a decision could be reached," };
+            (lever.name.clone(), format!("its effect {tense} at {}", ends.strftime("%Y-%m-%d %H:%M:%S UTC")))
+        })
+    };
+    plan.levers.iter().filter_map(one).collect()
+}
+
+fn lever_gate((lever, what): (String, String)) -> Finding {
+    Finding::blocker("cutover/lever-run-out", format!("lever {lever}"), what)
+        .so_what("what it was turned for does not hold any more for what the copy has")
+        .next(format!("turn it again and copy again: migrate apply --redo '{}'", StepId::turn_lever(&lever)))
 }
 
 fn still_open(window: &Window, now: Timestamp, needed: Duration) -> Result<()> {

@@ -78,6 +78,8 @@ impl<'a> Act<'a> {
                 replay::prepare_green(&self.green().await?).await?;
                 done(Value::Null, "prepared")
             }
+            Action::TurnLever { lever } => self.turn_lever(lever).await,
+            Action::AwaitLever { lever } => self.await_lever(lever, recorder, notices).await,
             Action::CreateOutbox => {
                 capture::create_outbox(&self.blue().await?).await?;
                 done(Value::Null, "made")
@@ -358,6 +360,6 @@ fn refuse(findings: &[Finding], notices: &Notices, what: &str) -> Result<()> {
 }
 
 #[allow(clippy::unnecessary_wraps)] // the end of most actions
-fn done(result: Value, outcome: &str) -> Done {
+pub(super) fn done(result: Value, outcome: &str) -> Done {
     Ok((result, outcome.to_owned()))
 }

@@ -39,10 +39,10 @@ pub fn run_folder(plan: &Plan) -> PathBuf {
 }
 
 /// Like [`begin`], for a run that is to be taken down: what changed in the plan doesn't matter any more.
-pub async fn begin_as_is(order: Begin<'_>) -> Result<Recorder> {
+pub async fn begin_as_is(order: Begin<'_>, purpose: Purpose) -> Result<Recorder> {
     let store = open_store(order.plan).await?;
     let databases = (&order.plan.blue, &order.plan.green);
-    Recorder::open(store, databases, Purpose::TakeDown, order.stop, order.listener).await
+    Recorder::open(store, databases, purpose, order.stop, order.listener).await
 }
 
 /// Opens the journal, takes the lease, and compares today's inputs with those that the steps took.
@@ -157,6 +157,7 @@ async fn take_inputs(
     refuse_failover(plan, recorder).await?;
     refuse_new_files(plan, migrations, recorder)?;
     refuse_new_events(plan, recorder)?;
+    refuse_new_levers(plan, recorder)?;
     for step in recorder.run().steps.clone() {
         let now = planner::refresh(&step, plan, migrations)?;
         if now.digest == step.digest {
@@ -240,10 +241,27 @@ fn refuse_new_events(plan: &Plan, recorder: &Recorder) -> Result<()> {
     })
 }
 
+/// A lever that came into the plan after the run began would silently not be turned.
+fn refuse_new_levers(plan: &Plan, recorder: &Recorder) -> Result<()> {
+    let known = |name: &str| recorder.run().steps.iter().any(|step| step.id == StepId::turn_lever(name));
+    plan.levers.iter().find(|lever| !known(&lever.name)).map_or(Ok(()), |lever| {
+        Err(Failure::blocked(format!(
+            "lever {:?} came into the plan after the run began; nothing turned it",
+            lever.name
+        ))
+        .state("nothing was done")
+        .hint("take it out of the plan until this run is over, or begin anew: migrate abort"))
+    })
+}
+
 /// What must be done again for a step to be done again: its effect is mixed into green from the copy on.
 fn redo_point(step: &Step) -> StepId {
     match step.action {
-        Action::PrepareGreen | Action::CreateOutbox | Action::CaptureEvent { .. } => step.id.clone(),
+        Action::PrepareGreen
+        | Action::CreateOutbox
+        | Action::CaptureEvent { .. }
+        | Action::TurnLever { .. }
+        | Action::AwaitLever { .. } => step.id.clone(),
         _ => copy_step(),
     }
 }
@@ -260,7 +278,14 @@ async fn reset_from(plan: &Plan, recorder: &mut Recorder, redo: &StepId) -> Resu
     }
     let from = if may_repeat(step, plan).await? { step.id.clone() } else { copy_step() };
     let why = format!("--redo {redo}");
-    for step in steps.iter().skip_while(|step| step.id != from) {
+    // A lever that is turned again has its effect on a new copy alone; the capture stays.
+    let lever = match &step.action {
+        Action::TurnLever { lever } => vec![StepId::turn_lever(lever), StepId::await_lever(lever)],
+        Action::AwaitLever { lever } => vec![StepId::await_lever(lever)],
+        _ => Vec::new(),
+    };
+    let again = steps.iter().filter(|step| lever.contains(&step.id));
+    for step in again.chain(steps.iter().skip_while(|step| step.id != from)) {
         if !matches!(recorder.run().status(&step.id), StepStatus::Pending) {
             recorder.record(Record::StepReset { step: step.id.clone(), why: why.clone() }).await?;
         }

@@ -12,6 +12,7 @@ mod act;
 mod begin;
 mod checks;
 mod copy;
+mod levers;
 mod prove;
 mod results;
 mod take_down;
@@ -27,7 +28,9 @@ pub use act::{Act, validate_now};
 pub use begin::{Begin, begin, begin_as_is, refuse_unknown_run, run_folder};
 pub use checks::ask_now;
 pub use prove::prove_cutover;
-pub use results::{CheckDoc, CopyResult, MigratedResult, ProofResult, Settled, ValidatedResult, given, result_of};
+pub use results::{
+    CheckDoc, CopyResult, MigratedResult, ProofResult, Settled, ValidatedResult, copy_step, given, result_of,
+};
 pub use take_down::{Left, abort, abort_recorded, ask_to_stop, finish, finish_recorded};
 
 /// Does every step that is not done, in order, up to `ready`. Safe to run again after any failure.

@@ -119,7 +119,8 @@ pub fn copy_result(run: &Run) -> Result<CopyResult> {
 /// What a cutover works from.
 pub fn given<'a>(plan: &'a Plan, run: &Run, folder: &'a Path) -> Result<Given<'a>> {
     let copy = copy_result(run)?;
-    Ok(Given { plan, folder, copied: copy.copied(), structure: copy.structure, writes_before: copy.writes })
+    let turned = crate::lever::turned_at(run);
+    Ok(Given { plan, folder, turned, copied: copy.copied(), structure: copy.structure, writes_before: copy.writes })
 }
 
 /// The step in which the copy is made: what `--redo` of anything after it goes back to.

@@ -9,6 +9,7 @@ use crate::capture;
 use crate::cutover::{self, Decided, Participant, Switch, open_participant};
 use crate::error::{Context, Failure, Result};
 use crate::journal::{Record, Recorder, RunRow, State, read_run_row};
+use crate::lever;
 use crate::plan::Plan;
 use crate::postgres::{Access, Db};
 use crate::replay;
@@ -26,6 +27,9 @@ pub struct Left {
     pub blue: String,
     /// On green, for people.
     pub green: String,
+    /// Levers that are still turned, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub levers: Vec<String>,
 }
 
 /// Asks whoever runs the plan to stop, and waits until it has let go. Nothing to do where nobody does.
@@ -46,11 +50,25 @@ pub async fn ask_to_stop(plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-/// Puts everything back: participants, blue, green. The caller holds the lease. Refuses where blue says that a fence was
-/// committed. Safe to run again after a crash at any line: blue's run row goes last.
-pub async fn abort(plan: &Plan) -> Result<Left> {
+/// Puts everything back: participants, green, blue, levers. The caller holds the lease. Refuses where blue says that a fence
+/// was committed. Safe to run again after a crash at any line: blue's run row goes last, and what it tells of a lever that could
+/// not be turned back stays. `recorder` notes the levers, where there is a journal.
+///
+/// Without green (`green_gone`) the lease is blue's half alone. It is enough: until decide blue's row is the truth, whoever
+/// decides must hold blue's lock, and no fence can be committed on a blue that we hold. A green that comes back later is no way
+/// forward: blue has no run row any more, so its journal is refused, and to a new run it is not empty.
+pub async fn abort(plan: &Plan, green_gone: bool, recorder: Option<&mut Recorder>) -> Result<Left> {
     let blue = plan.blue.connect(Access::ReadWrite).await?;
-    let green = plan.green.connect(Access::ReadWrite).await?;
+    let green = match plan.green.connect(Access::ReadWrite).await {
+        Ok(_) if green_gone => {
+            return Err(Failure::blocked("green answers: it is not gone")
+                .state("nothing was done")
+                .hint("put it back with the rest: migrate abort"));
+        }
+        Ok(green) => Some(green),
+        Err(_) if green_gone => None,
+        Err(e) => return Err(e.into()),
+    };
     if let Some(decision) = cutover::read_decision(&blue).await? {
         return Err(Failure::blocked(format!("run {} has decided at {}: green serves", decision.run, decision.at))
             .state("nothing was done")
@@ -64,16 +82,37 @@ pub async fn abort(plan: &Plan) -> Result<Left> {
             put_participants_back(plan).await?;
         }
     }
-    // Only a green that carries our run row was made by us; anything else stays as it is.
-    let green_is_ours = read_run_row(&green).await?.is_some();
-    if green_is_ours {
-        snapshot::empty_green(&green).await?;
-        drop_schema(&green).await?;
-    }
+    let green = match green {
+        Some(green) => empty_ours(&green).await?.to_owned(),
+        None => format!(
+            "not reached ({}); all that the run made is still there: should it come back, run this again before anybody uses it",
+            plan.green.address()
+        ),
+    };
     capture::remove(&blue).await?;
-    drop_schema(&blue).await?;
-    let green = if green_is_ours { "empty; the settings of the database stay" } else { "untouched" };
-    Ok(Left { blue: "nothing; it serves".to_owned(), green: green.to_owned() })
+    let levers = lever::turn_back(plan, recorder, Some(&blue), |_| true).await?;
+    if levers.is_empty() {
+        drop_schema(&blue).await?;
+    } else {
+        // What is still turned is known from here on by blue alone.
+        blue.run("DROP TABLE IF EXISTS teal.run").await.map_err(|e| e.doing("dropping the run row"))?;
+    }
+    let left = if levers.is_empty() { "nothing; it serves" } else { "which levers are still turned; it serves" };
+    Ok(Left { blue: left.to_owned(), green, levers: shown(&levers) })
+}
+
+/// Only a green that carries our run row was made by us; anything else stays as it is.
+async fn empty_ours(green: &Db) -> Result<&'static str> {
+    if read_run_row(green).await?.is_none() {
+        return Ok("untouched");
+    }
+    snapshot::empty_green(green).await?;
+    drop_schema(green).await?;
+    Ok("empty; the settings of the database stay")
+}
+
+fn shown(failures: &[Failure]) -> Vec<String> {
+    failures.iter().map(|failure| failure.what.clone()).collect()
 }
 
 /// Why there is none after the decision.
@@ -111,7 +150,7 @@ async fn refuse_undecided(plan: &Plan, row: &RunRow) -> Result<()> {
 }
 
 /// Like [`abort`], for the run of this journal; says so there.
-pub async fn abort_recorded(plan: &Plan, recorder: &mut Recorder) -> Result<Left> {
+pub async fn abort_recorded(plan: &Plan, green_gone: bool, recorder: &mut Recorder) -> Result<Left> {
     if recorder.run().state.is_decided() {
         return Err(Failure::blocked(format!("the run has decided (state {}): green serves", recorder.run().state))
             .state("nothing was done")
@@ -131,7 +170,7 @@ pub async fn abort_recorded(plan: &Plan, recorder: &mut Recorder) -> Result<Left
     }
     // The heartbeat writes to a row that is about to go.
     recorder.fall_silent().await;
-    let left = abort(plan).await?;
+    let left = abort(plan, green_gone, Some(recorder)).await?;
     recorder.append(Record::RunAborted)?;
     Ok(left)
 }
@@ -149,7 +188,7 @@ pub async fn finish_recorded(plan: &Plan, unfence: bool, recorder: &mut Recorder
             }));
     }
     recorder.fall_silent().await;
-    let left = finish(plan, unfence, true).await?;
+    let left = finish(plan, unfence, Some(recorder)).await?;
     recorder.append(Record::RunFinished { unfenced: unfence })?;
     Ok(left)
 }
@@ -166,9 +205,10 @@ async fn put_participants_back(plan: &Plan) -> Result<()> {
 }
 
 /// Takes down everything but the fence, and with `unfence` the fence too. The caller holds the lease. Refuses where
-/// nothing was decided, or a participant has not switched. `decided`: a journal knows that it was, so that a retired
-/// blue that is gone does not keep green's gate standing.
-pub async fn finish(plan: &Plan, unfence: bool, decided: bool) -> Result<Left> {
+/// nothing was decided, a participant has not switched, or a lever can't be turned back. `recorder`: a journal knows that it
+/// was decided, so that a retired blue that is gone does not keep green's gate standing.
+pub async fn finish(plan: &Plan, unfence: bool, recorder: Option<&mut Recorder>) -> Result<Left> {
+    let decided = recorder.is_some();
     let green = plan.green.connect(Access::ReadWrite).await?;
     let blue = match plan.blue.connect(Access::ReadWrite).await {
         Ok(blue) => Ok(blue),
@@ -185,8 +225,12 @@ pub async fn finish(plan: &Plan, unfence: bool, decided: bool) -> Result<Left> {
             .hint("switch with: migrate cutover; or put everything back: migrate abort"));
         }
     }
-    if read_run_row(&green).await?.is_some() {
+    let ours = read_run_row(&green).await?.is_some();
+    if ours {
         refuse_half_switched(plan, &green).await?;
+    }
+    turn_levers_back(plan, blue.as_ref().ok(), recorder).await?;
+    if ours {
         replay::drop_gate(&green).await?;
         drop_schema(&green).await?;
     }
@@ -194,7 +238,24 @@ pub async fn finish(plan: &Plan, unfence: bool, decided: bool) -> Result<Left> {
         Ok(blue) => finish_blue(&blue, unfence).await?,
         Err(gone) => format!("not reached, all of it is still there ({gone}); run this again when it is back"),
     };
-    Ok(Left { blue: left, green: "nothing; it serves".to_owned() })
+    Ok(Left { blue: left, green: "nothing; it serves".to_owned(), levers: Vec::new() })
+}
+
+/// The end of a run is the end of every lever; while one is still turned, what knows of it stays.
+async fn turn_levers_back(plan: &Plan, blue: Option<&Db>, recorder: Option<&mut Recorder>) -> Result<()> {
+    // A run that is finished had none left, and its journal takes no more steps.
+    let recorder = recorder.filter(|recorder| recorder.run().state == State::Green);
+    if recorder.is_none() && blue.is_none() {
+        return Ok(());
+    }
+    let left = lever::turn_back(plan, recorder, blue, |_| true).await?;
+    if left.is_empty() {
+        return Ok(());
+    }
+    let hint = left.iter().find_map(|failure| failure.hint.clone());
+    Err(Failure::failed(shown(&left).join("; "))
+        .state("green serves; nothing was taken down, so that the lever is not forgotten")
+        .hint(format!("{}, then: migrate finish", hint.unwrap_or_else(|| "mend its `after`".to_owned()))))
 }
 
 async fn finish_blue(blue: &Db, unfence: bool) -> Result<String> {
@@ -204,6 +265,7 @@ async fn finish_blue(blue: &Db, unfence: bool) -> Result<String> {
         drop_schema(blue).await?;
         return Ok(format!("nothing; it takes writes again ({tables} tables)"));
     }
+    lever::forget_levers(blue).await?;
     blue.run("DROP TABLE IF EXISTS teal.run").await.map_err(|e| e.doing("dropping the run row"))?;
     Ok("the fence: it refuses writes (take it down with: migrate finish --unfence)".to_owned())
 }

@@ -1,6 +1,7 @@
 //! `guard/connections` and `guard/locks-per-transaction`: room for our sessions and for the locks of the fence.
 
 use super::Both;
+use super::provider::Provider;
 use crate::catalog::Server;
 use crate::error::Result;
 use crate::finding::Finding;
@@ -12,35 +13,42 @@ const BESIDE_WORKERS: i32 = 6;
 pub(super) async fn check(both: &Both<'_>) -> Result<Vec<Finding>> {
     let mut found = connections(both);
     found.extend(locks(both).await?);
+    found.extend(locks_of_the_restore(both).await?);
     Ok(found)
+}
+
+/// How many sessions the run opens on each server at most.
+pub(super) fn needed_connections(both: &Both<'_>) -> i32 {
+    let (blue, green) = (&both.blue_server, &both.green_server);
+    let workers = i32::try_from(both.plan.jobs).unwrap_or(i32::MAX);
+    let one_server = blue.system_identifier == green.system_identifier && blue.started_at == green.started_at;
+    workers.saturating_add(BESIDE_WORKERS).saturating_mul(if one_server { 2 } else { 1 })
 }
 
 fn connections(both: &Both<'_>) -> Vec<Finding> {
     let (blue, green) = (&both.blue_server, &both.green_server);
-    let workers = i32::try_from(both.plan.jobs).unwrap_or(i32::MAX);
-    let one_server = blue.system_identifier == green.system_identifier && blue.started_at == green.started_at;
-    let needed = workers.saturating_add(BESIDE_WORKERS).saturating_mul(if one_server { 2 } else { 1 });
-    [(&both.plan.blue, blue), (&both.plan.green, green)]
+    let needed = needed_connections(both);
+    [(&both.plan.blue, blue, both.blue_provider), (&both.plan.green, green, both.green_provider)]
         .into_iter()
-        .filter(|(_, server)| server.free_connections() < needed)
-        .map(|(target, server)| {
+        .filter(|(_, server, _)| server.free_connections() < needed)
+        .map(|(target, server, provider)| {
             let what = format!("{} connections are left, up to {needed} are needed", server.free_connections());
             Finding::blocker("guard/connections", &target.name, what)
                 .so_what(
                     "a run that can't open its sessions fails in its middle, or the applications can't open theirs",
                 )
-                .next(more_connections(target, server, needed))
+                .next(more_connections(target, server, provider, needed))
         })
         .collect()
 }
 
-fn more_connections(target: &Target, server: &Server, needed: i32) -> String {
+fn more_connections(target: &Target, server: &Server, provider: Provider, needed: i32) -> String {
     if server.left_by_limit.is_some_and(|left| left < needed) {
         let (role, database) = (Ident::new(target.user()), Ident::new(target.dbname()));
         return format!("ALTER ROLE {role} CONNECTION LIMIT -1; ALTER DATABASE {database} CONNECTION LIMIT -1;");
     }
     let more = server.max_connections.saturating_add(needed - server.free_connections());
-    format!("ALTER SYSTEM SET max_connections = {more}; -- needs a restart; or lower [snapshot] jobs")
+    provider.set("max_connections", more)
 }
 
 /// The fence locks every table in one transaction, and statements on them lock their indexes; the keeper of the copy
@@ -54,9 +62,7 @@ async fn locks(both: &Both<'_>) -> Result<Option<Finding>> {
     if needed <= slots / 2 {
         return Ok(None);
     }
-    let sessions = i64::from(server.max_connections) + i64::from(server.max_prepared_transactions);
-    // Twice what is needed, in steps of the default.
-    let wanted = (2 * needed / sessions.max(1) / 64 + 1) * 64;
+    let wanted = enough_locks(server, needed);
     let what = format!("up to {needed} locks are needed at once, blue's lock table holds {slots}");
     let finding = if needed > slots {
         Finding::blocker("guard/locks-per-transaction", "blue", what)
@@ -65,5 +71,34 @@ async fn locks(both: &Both<'_>) -> Result<Option<Finding>> {
         Finding::warning("guard/locks-per-transaction", "blue", what)
             .so_what("with the applications' own locks the fence may fail with \"out of shared memory\"")
     };
-    Ok(Some(finding.next(format!("ALTER SYSTEM SET max_locks_per_transaction = {wanted}; -- needs a restart"))))
+    Ok(Some(finding.next(both.blue_provider.set("max_locks_per_transaction", wanted))))
+}
+
+/// The schema goes into green in one transaction, which locks whatever it makes until its end.
+async fn locks_of_the_restore(both: &Both<'_>) -> Result<Option<Finding>> {
+    let sql = include_str!("../postgres/sql/select_restored_relations.sql");
+    let needed: i64 = both.blue.row(sql, &[]).await?.get(0);
+    let server = &both.green_server;
+    let slots = server.lock_slots();
+    if needed <= slots {
+        return Ok(None);
+    }
+    let what =
+        format!("restoring the schema takes about {needed} locks at once, green's lock table is made for {slots}");
+    // A lock table grows into what memory the server has left over: twice its size, and some hundreds more on a small
+    // server (270 locks fitted where 200 were promised).
+    let finding = if needed > slots.saturating_mul(2).saturating_add(1500) {
+        Finding::blocker("guard/locks-per-transaction", "green", what)
+            .so_what("it would fail with \"out of shared memory\"")
+    } else {
+        Finding::warning("guard/locks-per-transaction", "green", what)
+            .so_what("it may fail with \"out of shared memory\"")
+    };
+    Ok(Some(finding.next(both.green_provider.set("max_locks_per_transaction", enough_locks(server, needed)))))
+}
+
+/// A `max_locks_per_transaction` with room for twice what is needed, in steps of the default.
+fn enough_locks(server: &Server, needed: i64) -> i64 {
+    let sessions = i64::from(server.max_connections) + i64::from(server.max_prepared_transactions);
+    (2 * needed / sessions.max(1) / 64 + 1) * 64
 }

@@ -2,12 +2,11 @@
 
 use tokio_postgres::error::SqlState;
 
-use super::Both;
-use crate::catalog::Table;
+use crate::catalog::{Persistence, Table};
 use crate::ddl::{SplitError, bind};
 use crate::error::Result;
 use crate::finding::Finding;
-use crate::plan::Event;
+use crate::plan::{Event, Plan};
 use crate::postgres::{Db, Error, Ident, Name, Text};
 
 const ID: &str = "guard/event-table";
@@ -29,11 +28,11 @@ fn is_no_name(e: &Error) -> bool {
     e.code().is_some_and(|code| no_name.contains(code))
 }
 
-pub(super) async fn check(both: &Both<'_>) -> Result<Vec<Finding>> {
+pub(super) async fn check(plan: &Plan, blue: &Db, tables: &[Table]) -> Result<Vec<Finding>> {
     let mut found = Vec::new();
-    for event in &both.plan.events {
-        let table = resolve_table(both.blue, &event.table).await?;
-        let table = table.and_then(|name| both.tables.iter().find(|table| table.name == name));
+    for event in &plan.events {
+        let table = resolve_table(blue, &event.table).await?;
+        let table = table.and_then(|name| tables.iter().find(|table| table.name == name));
         match table {
             None => found.push(
                 blocker(event, format!("blue has no table {}", event.table))
@@ -41,10 +40,11 @@ pub(super) async fn check(both: &Both<'_>) -> Result<Vec<Finding>> {
                     .next("SELECT schemaname, tablename FROM pg_tables;"),
             ),
             Some(table) => {
-                found.extend(key(both.blue, event, table).await?);
-                found.extend(predicate(both.blue, event, table).await?);
+                found.extend(key(blue, event, table).await?);
+                found.extend(predicate(blue, event, table).await?);
                 found.extend(unknown_column(event, table));
-                found.extend(partition_column(both.blue, event, table).await?);
+                found.extend(unlogged(event, table));
+                found.extend(partition_column(blue, event, table).await?);
             }
         }
     }
@@ -94,6 +94,16 @@ fn named_columns(event: &Event) -> Result<Vec<String>, SplitError> {
         named.extend(bind(sql)?.params);
     }
     Ok(named)
+}
+
+/// After a crash of blue an unlogged table is empty, while no row of it was deleted.
+fn unlogged(event: &Event, table: &Table) -> Option<Finding> {
+    (table.persistence == Persistence::Unlogged).then(|| {
+        let name = table.name.plain();
+        Finding::warning("guard/event-unlogged", format!("event \"{}\"", event.name), format!("{name} is unlogged"))
+            .so_what("a crash of blue empties it without an event: green would keep rows that blue has lost")
+            .next(format!("ALTER TABLE {} SET LOGGED; -- rewrites it under an exclusive lock", table.name))
+    })
 }
 
 fn unknown_column(event: &Event, table: &Table) -> Option<Finding> {

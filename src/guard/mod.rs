@@ -1,18 +1,38 @@
 //! Whether a plan is possible on these two databases at all: read before anything is done, one file per topic.
 //!
+//! [`check`] is what `plan` and `apply` ask: what stops a run, or harms it. [`examine`] is `doctor`: the same, and what is
+//! worth knowing before but too slow, too chatty or too much of the moment for a plan. [`CHECKS`] lists them all.
+//!
 //! Guards only read. Each gives findings whose `next` is a statement that can be run as it stands.
 
+mod activity;
+mod age;
 mod capacity;
+mod checks;
+mod clients;
+mod clock;
 mod connect;
 mod event_table;
+mod event_triggers;
+mod examine;
+mod extensions;
 mod green_empty;
+mod here;
+mod locale;
+mod look;
 mod not_carried;
 mod pooler;
 mod privileges;
+mod provider;
 mod recovery;
+mod replication;
 mod roles;
 mod same_database;
+mod settings;
+mod space;
+mod throughput;
 mod timeouts;
+mod topic;
 mod version;
 
 use crate::catalog::{Server, Table, read_server, read_tables};
@@ -20,9 +40,15 @@ use crate::error::Result;
 use crate::finding::{Finding, blockers};
 use crate::plan::Plan;
 use crate::postgres::Db;
+use look::{Settings, read_settings};
+use provider::{Provider, read_provider};
 
+pub use checks::{CHECKS, Check, page};
 pub use connect::connect_both;
 pub use event_table::resolve_table;
+pub use examine::{Examined, Wanted, examine};
+pub use throughput::Throughput;
+pub use topic::Topic;
 
 /// What every guard may look at.
 struct Both<'a> {
@@ -31,6 +57,10 @@ struct Both<'a> {
     green: &'a Db,
     blue_server: Server,
     green_server: Server,
+    blue_settings: Settings,
+    green_settings: Settings,
+    blue_provider: Provider,
+    green_provider: Provider,
     /// Blue's user tables.
     tables: Vec<Table>,
 }
@@ -50,7 +80,20 @@ pub async fn check(plan: &Plan, blue: &Db, green: &Db, resuming: bool) -> Result
         return Ok(found);
     }
     let tables = read_tables(blue).await?;
-    let both = Both { plan, blue, green, blue_server, green_server, tables };
+    let (blue_settings, green_settings) = (read_settings(blue).await?, read_settings(green).await?);
+    let (blue_provider, green_provider) = (read_provider(blue).await?, read_provider(green).await?);
+    let both = Both {
+        plan,
+        blue,
+        green,
+        blue_server,
+        green_server,
+        blue_settings,
+        green_settings,
+        blue_provider,
+        green_provider,
+        tables,
+    };
     found.extend(same_database::check(&both).await?);
     found.extend(recovery::check(&both));
     if !resuming {
@@ -58,10 +101,15 @@ pub async fn check(plan: &Plan, blue: &Db, green: &Db, resuming: bool) -> Result
     }
     found.extend(privileges::check(&both).await?);
     found.extend(roles::check(&both).await?);
-    found.extend(event_table::check(&both).await?);
+    found.extend(clients::check(&both).await?);
+    found.extend(event_table::check(plan, blue, &both.tables).await?);
     found.extend(capacity::check(&both).await?);
+    found.extend(settings::answers(&both));
     found.extend(timeouts::check(&both).await?);
+    found.extend(locale::check(&both).await?);
     found.extend(not_carried::check(&both).await?);
+    found.extend(extensions::check(&both).await?);
+    found.extend(here::check(plan));
     Ok(found)
 }
 

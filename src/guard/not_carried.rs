@@ -1,14 +1,13 @@
 //! `guard/not-carried`: what blue has and the copy does not bring, or green can't take.
 
 use super::Both;
-use crate::catalog::Server;
 use crate::error::Result;
 use crate::finding::Finding;
 
 const ID: &str = "guard/not-carried";
 
 pub(super) async fn check(both: &Both<'_>) -> Result<Vec<Finding>> {
-    let mut found = settings(&both.blue_server, &both.green_server);
+    let mut found = Vec::new();
     let rows = both.blue.rows(include_str!("../postgres/sql/select_not_carried.sql"), &[]).await?;
     let objects = |kind: &str| -> Vec<String> {
         rows.iter().filter(|row| row.get::<_, &str>("kind") == kind).map(|row| row.get("object")).collect()
@@ -45,25 +44,6 @@ pub(super) async fn check(both: &Both<'_>) -> Result<Vec<Finding>> {
     found.extend(tablespaces(both, &objects("tablespace")).await?);
     found.extend(extensions(both, &objects("extension")).await?);
     Ok(found)
-}
-
-fn settings(blue: &Server, green: &Server) -> Vec<Finding> {
-    let mut found = Vec::new();
-    if blue.encoding != green.encoding {
-        found.push(
-            Finding::blocker(ID, "green", format!("green is encoded in {}, blue in {}", green.encoding, blue.encoding))
-                .so_what("text is copied byte by byte")
-                .next("CREATE DATABASE green_new TEMPLATE template0 ENCODING '".to_owned() + &blue.encoding + "';"),
-        );
-    }
-    let locale = |server: &Server| format!("{}/{} ({})", server.collate, server.ctype, server.locale_provider);
-    if locale(blue) != locale(green) {
-        found.push(
-            Finding::warning(ID, "green", format!("green sorts by {}, blue by {}", locale(green), locale(blue)))
-                .so_what("order, LIKE ranges and what counts as equal under ICU may differ after the cutover"),
-        );
-    }
-    found
 }
 
 fn event_triggers(both: &Both<'_>, triggers: &[String]) -> Vec<Finding> {

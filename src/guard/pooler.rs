@@ -17,19 +17,18 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) async fn check(plan: &Plan, blue: &Db, green: &Db) -> Result<Vec<Finding>> {
     let mut found = Vec::new();
     for (target, db) in [(&plan.blue, blue), (&plan.green, green)] {
-        if is_pooled(target, db).await? {
-            found.push(
-                Finding::blocker(
-                    "guard/pooler",
-                    &db.name,
-                    format!("{} is reached through a transaction pooler", db.name),
-                )
-                .so_what("locks, settings and snapshots of a session would land in processes of other sessions")
-                .next(format!("put the server's own host and port into the URL of `{}`", db.name)),
-            );
-        }
+        found.extend(on_the_way(target, db).await?);
     }
     Ok(found)
+}
+
+/// The same for one side.
+pub(super) async fn on_the_way(target: &Target, db: &Db) -> Result<Option<Finding>> {
+    Ok(is_pooled(target, db).await?.then(|| {
+        Finding::blocker("guard/pooler", &db.name, format!("{} is reached through a transaction pooler", db.name))
+            .so_what("locks, settings and snapshots of a session would land in processes of other sessions")
+            .next(format!("put the server's own host and port into the URL of `{}`", db.name))
+    }))
 }
 
 /// A second session keeps a process busy in a transaction while the first asks for its own again: behind a transaction

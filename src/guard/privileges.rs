@@ -11,16 +11,14 @@ use crate::postgres::{Db, Ident};
 const ID: &str = "guard/privileges";
 
 pub(super) async fn check(both: &Both<'_>) -> Result<Vec<Finding>> {
-    let mut found = Vec::new();
-    for db in [both.blue, both.green] {
-        found.extend(on_database(db).await?);
-    }
-    found.extend(on_objects(both).await?);
+    let mut found: Vec<Finding> = on_database(both.blue).await?.into_iter().collect();
+    found.extend(on_database(both.green).await?);
+    found.extend(on_objects(both.blue).await?);
     Ok(found)
 }
 
 /// Our own schema is made on both sides.
-async fn on_database(db: &Db) -> Result<Option<Finding>> {
+pub(super) async fn on_database(db: &Db) -> Result<Option<Finding>> {
     let row = db.row(include_str!("../postgres/sql/select_database_privilege.sql"), &[]).await?;
     let may: bool = row.get("may_create");
     let (role, database) = (Ident::new(row.get::<_, String>("role")), Ident::new(row.get::<_, String>("database")));
@@ -33,8 +31,8 @@ async fn on_database(db: &Db) -> Result<Option<Finding>> {
 
 /// What is missing on blue's schemas, tables and sequences: one finding per kind of lack, one statement per object or
 /// owner.
-async fn on_objects(both: &Both<'_>) -> Result<Vec<Finding>> {
-    let rows = both.blue.rows(include_str!("../postgres/sql/select_missing_privileges.sql"), &[]).await?;
+pub(super) async fn on_objects(blue: &Db) -> Result<Vec<Finding>> {
+    let rows = blue.rows(include_str!("../postgres/sql/select_missing_privileges.sql"), &[]).await?;
     let mut found = Vec::new();
     for lack in LACKS {
         let lacking: Vec<_> = rows.iter().filter(|row| row.get::<_, &str>("lack") == lack.word).collect();

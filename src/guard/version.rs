@@ -11,17 +11,37 @@ const ID: &str = "guard/version";
 const OLDEST: i32 = 14;
 
 pub(super) async fn check(blue: &Server, green: &Server) -> Vec<Finding> {
-    judge((blue.major(), &blue.version), (green.major(), &green.version), pg_dump_major().await)
+    let (pg_dump, pg_restore) = (major_of("pg_dump").await, major_of("pg_restore").await);
+    let mut found = judge((blue.major(), &blue.version), (green.major(), &green.version), pg_dump);
+    found.extend(judge_pg_restore(pg_dump, pg_restore));
+    found
+}
+
+/// What one side alone shows to be too old.
+pub(super) fn too_old(name: &str, server: &Server) -> Option<Finding> {
+    (server.major() < OLDEST).then(|| oldest(name, &server.version))
+}
+
+fn oldest(name: &str, version: &str) -> Finding {
+    Finding::blocker(ID, name, format!("{name} is PostgreSQL {version}, older than {OLDEST}"))
+        .so_what("its catalogs and its ctid range scans are not what the copy needs")
+}
+
+/// The versions of the client programs, for people: `pg_dump 15, pg_restore 15`.
+pub(super) async fn programs() -> String {
+    let mut said = Vec::new();
+    for name in ["pg_dump", "pg_restore"] {
+        let major = major_of(name).await.map_or("missing".to_owned(), |major| major.to_string());
+        said.push(format!("{name} {major}"));
+    }
+    said.join(", ")
 }
 
 fn judge(blue: (i32, &str), green: (i32, &str), pg_dump: Option<i32>) -> Vec<Finding> {
     let mut found = Vec::new();
     for (name, (major, version)) in [("blue", blue), ("green", green)] {
         if major < OLDEST {
-            found.push(
-                Finding::blocker(ID, name, format!("{name} is PostgreSQL {version}, older than {OLDEST}"))
-                    .so_what("its catalogs and its ctid range scans are not what the copy needs"),
-            );
+            found.push(oldest(name, version));
         }
     }
     if green.0 < blue.0 {
@@ -59,8 +79,23 @@ fn judge_pg_dump(blue: i32, green: i32, pg_dump: Option<i32>) -> Option<Finding>
     }
 }
 
-async fn pg_dump_major() -> Option<i32> {
-    let said = Command::new("pg_dump").arg("--version").output().await.ok()?;
+/// An archive is read by a `pg_restore` of its `pg_dump`'s version or a later one.
+fn judge_pg_restore(pg_dump: Option<i32>, pg_restore: Option<i32>) -> Option<Finding> {
+    let wanted = pg_dump?;
+    let what = match pg_restore {
+        None => "no program pg_restore on PATH".to_owned(),
+        Some(major) if major < wanted => format!("pg_restore is of {major}, pg_dump of {wanted}"),
+        Some(_) => return None,
+    };
+    Some(
+        Finding::blocker(ID, "pg_restore", what)
+            .so_what("it could not read what pg_dump writes")
+            .next(format!("apt-get install postgresql-client-{wanted}")),
+    )
+}
+
+async fn major_of(program: &str) -> Option<i32> {
+    let said = Command::new(program).arg("--version").kill_on_drop(true).output().await.ok()?;
     major(&String::from_utf8_lossy(&said.stdout))
 }
 
@@ -73,7 +108,7 @@ fn major(said: &str) -> Option<i32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{judge, major};
+    use super::{judge, judge_pg_restore, major};
     use crate::finding::Severity::{self, Blocker, Warning};
 
     fn weights(blue: i32, green: i32, pg_dump: Option<i32>) -> Vec<(Severity, String)> {
@@ -93,6 +128,14 @@ mod tests {
         assert_eq!(weights(16, 15, Some(16)), [(Blocker, "green".into()), (Warning, "pg_dump".into())]);
         assert_eq!(weights(16, 17, Some(15)), [(Blocker, "pg_dump".into())]);
         assert_eq!(weights(15, 15, None), [(Blocker, "pg_dump".into())]);
+    }
+
+    #[test]
+    fn a_pg_restore_that_can_not_read_the_archive_is_named() {
+        assert_eq!(judge_pg_restore(Some(17), Some(17)), None);
+        assert_eq!(judge_pg_restore(None, None), None, "the missing pg_dump is said already");
+        assert_eq!(judge_pg_restore(Some(17), Some(15)).unwrap().what, "pg_restore is of 15, pg_dump of 17");
+        assert!(judge_pg_restore(Some(17), None).is_some());
     }
 
     #[test]

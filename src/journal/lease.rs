@@ -74,6 +74,9 @@ pub enum Purpose {
     GoOn,
     /// To take the run down: an earlier abort or finish may have got half-way, and dropped the row.
     TakeDown,
+    /// To put the run back while green is gone for good. Blue's half of the lease is enough for that: before decide nobody acts
+    /// without it.
+    PutBackWithoutGreen,
 }
 
 /// The lease, held. It ends when this is dropped: the sessions close and their locks with them.
@@ -91,7 +94,8 @@ impl Lease {
     /// The journal knows the highest token: after `finish` the rows are gone, the journal is not. After decide an
     /// unreachable blue is no obstacle.
     pub async fn take(me: &Identity, (blue, green): (&Target, &Target), run: &Run, purpose: Purpose) -> Result<Self> {
-        let mut lease = Self { blue: None, green: Some(lock(green).await?), token: 0 };
+        let on_green = if purpose == Purpose::PutBackWithoutGreen { None } else { Some(lock(green).await?) };
+        let mut lease = Self { blue: None, green: on_green, token: 0 };
         match lease.claim(me, blue, run, purpose).await {
             Ok(()) => Ok(lease),
             Err(e) => {
@@ -129,9 +133,13 @@ impl Lease {
     }
 
     /// Takes the lease without a journal, to put back or take down what a run left: only where nobody runs it.
-    pub async fn take_over(blue: &Target, green: &Target) -> Result<Self> {
-        let token = i64::MAX;
-        Ok(Self { blue: Some(lock(blue).await?), green: Some(lock(green).await?), token })
+    /// Green is left out where it is gone for good and the run is only to be put back.
+    pub async fn take_over(blue: &Target, green: Option<&Target>) -> Result<Self> {
+        let on_green = match green {
+            Some(green) => Some(lock(green).await?),
+            None => None,
+        };
+        Ok(Self { blue: Some(lock(blue).await?), green: on_green, token: i64::MAX })
     }
 
     /// Writes the heartbeat; says whether an abort is wanted. Fails when the lease is lost: with [`Kind::Failed`] when its

@@ -207,6 +207,11 @@ impl Run {
         self.status.iter().filter(|(id, _)| id.as_str().starts_with(Phase::Cutover.word()))
     }
 
+    /// The steps of phase `finish` that the journal knows, with how far they got.
+    pub fn finish_steps(&self) -> impl Iterator<Item = (&StepId, &StepStatus)> {
+        self.status.iter().filter(|(id, _)| id.as_str().starts_with(Phase::Finish.word()))
+    }
+
     /// The first step that is not done.
     pub fn next_step(&self) -> Option<&Step> {
         self.steps.iter().find(|step| !self.is_done(&step.id))

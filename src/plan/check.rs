@@ -3,8 +3,10 @@
 mod databases;
 mod event;
 mod expectation;
+mod lever;
 mod migrations;
 mod participant;
+mod request;
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -66,6 +68,7 @@ fn plan(path: &Path, mut top: Section<'_>) -> Option<Plan> {
     let participants =
         top.sections("participant", "[[participant]]").into_iter().map(participant::participant).collect();
     let participants = participant::in_order(&top, participants);
+    let levers = lever::levers(&mut top);
     let names = databases.as_ref().map(|databases| databases.names.as_slice()).unwrap_or_default();
     let checks =
         top.sections("check", "[[check]]").into_iter().map(|section| expectation::check(section, names)).collect();
@@ -86,6 +89,7 @@ fn plan(path: &Path, mut top: Section<'_>) -> Option<Plan> {
         jobs: jobs?,
         cutover: cutover?,
         participants: participants?,
+        levers: levers?,
         checks: checks?,
     })
 }

@@ -130,6 +130,11 @@ pub(super) struct Text {
 }
 
 impl Text {
+    /// As written, variables not expanded. May hold a password.
+    pub(super) fn written(&self) -> &str {
+        &self.raw
+    }
+
     /// For messages: as written, variables not expanded, no password.
     pub(super) fn shown(&self) -> &str {
         shown(&self.raw)

@@ -6,7 +6,8 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Check, Event, Expect, MigrationSource, Migrations, Participant, ParticipantKind, Plan, Sides, Source, When,
+    Check, Event, Expect, Lever, MigrationSource, Migrations, Participant, ParticipantKind, Plan, Request, Requests,
+    Sides, Source, When,
 };
 use crate::postgres::Target;
 
@@ -85,6 +86,8 @@ impl Plan {
         parts = parts.words(&events.collect::<Vec<_>>());
         let participants = self.participants.iter().map(|participant| self.participant_digest(participant));
         parts = parts.words(&participants.collect::<Vec<_>>());
+        parts = parts
+            .words(&self.levers.iter().map(|lever| lever.turn_digest() + &lever.back_digest()).collect::<Vec<_>>());
         parts.words(&self.checks.iter().map(Check::digest).collect::<Vec<_>>()).digest()
     }
 
@@ -113,6 +116,18 @@ impl Plan {
                 .words(commit)
                 .words(committed)
                 .maybe_words(abort.as_deref()),
+            ParticipantKind::Http(requests) => {
+                let Requests { prepare, commit, committed, switched, not_yet, abort, ca: _ } = requests.as_ref();
+                let meaning = [switched, not_yet].map(|answer| format!("{answer:?}"));
+                let request = |request: &Request| request.written.clone();
+                parts
+                    .text("http")
+                    .maybe_words(prepare.as_ref().map(request).as_deref())
+                    .words(&commit.written)
+                    .words(&committed.written)
+                    .words(&meaning)
+                    .maybe_words(abort.as_ref().map(request).as_deref())
+            }
             ParticipantKind::File { path, content } => {
                 parts.text("file").path(path, self.folder()).path(content, self.folder())
             }
@@ -140,6 +155,17 @@ impl Event {
     /// What happens with a captured event on green: its statements and its proof.
     pub fn replay_digest(&self) -> String {
         Parts::default().text("replay").words(&self.replay).text(&self.verify).digest()
+    }
+}
+
+impl Lever {
+    /// What turning it depends on; not how long it takes or lasts, nor when it is turned back.
+    pub fn turn_digest(&self) -> String {
+        Parts::default().text("lever").text(&self.name).words(&self.before).digest()
+    }
+
+    fn back_digest(&self) -> String {
+        Parts::default().text("back").maybe_words(self.after.as_deref()).digest()
     }
 }
 

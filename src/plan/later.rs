@@ -9,10 +9,9 @@ pub(super) struct Later {
     pub(super) why: &'static str,
 }
 
-const LATER: [Later; 9] = [
+const LATER: [Later; 8] = [
     Later { section: "", key: "cleanup", why: "rows that violate a constraint must be cleaned by hand before" },
     Later { section: "", key: "table", why: "only events travel to green, so no table needs a route" },
-    Later { section: "", key: "lever", why: "what is turned before the window must be turned by hand" },
     Later { section: "", key: "monitor", why: "watch the application's metrics yourself after the cutover" },
     Later { section: "", key: "metric", why: "watch the application's metrics yourself after the cutover" },
     Later { section: "", key: "accept", why: "a blocker must be removed, it can't be accepted" },

@@ -8,6 +8,7 @@ mod excerpt;
 mod file;
 mod fingerprint;
 mod later;
+mod request;
 mod secret;
 mod settings;
 mod suggest;
@@ -22,6 +23,7 @@ use crate::postgres::Target;
 
 pub use check::read_plan;
 pub use fingerprint::digest;
+pub use request::{Answer, Body, Request, Requests};
 pub use window::{Opening, Window};
 
 /// One upgrade, as the plan file asks for it.
@@ -50,6 +52,8 @@ pub struct Plan {
     pub cutover: Cutover,
     /// What must switch together, in the order written.
     pub participants: Vec<Participant>,
+    /// What is turned before the copy and turned back afterwards, in the order written.
+    pub levers: Vec<Lever>,
     /// What must hold.
     pub checks: Vec<Check>,
 }
@@ -129,6 +133,45 @@ pub struct Cutover {
     pub one_way: Option<String>,
 }
 
+/// Something that is turned before the copy and turned back afterwards. Programs are argv lists, run in the plan file's
+/// folder; both must bear being run twice, and `after` where `before` did nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lever {
+    /// Its name.
+    pub name: String,
+    /// Turns it.
+    pub before: Vec<String>,
+    /// Turns it back; none: it stays.
+    pub after: Option<Vec<String>>,
+    /// From when it was turned until it has taken effect; may be zero.
+    pub wait: Duration,
+    /// From when it was turned until it has no effect any more.
+    pub lasts: Option<Duration>,
+    /// When `after` is run.
+    pub until: Until,
+    /// How long each of its programs may take.
+    pub timeout: Duration,
+}
+
+/// When a lever is turned back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Right after the switch.
+    Reopen,
+    /// In `finish`.
+    Finish,
+}
+
+impl Until {
+    /// As the plan has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Reopen => "reopen",
+            Self::Finish => "finish",
+        }
+    }
+}
+
 /// Something that must switch together with the database.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Participant {
@@ -136,7 +179,7 @@ pub struct Participant {
     pub name: String,
     /// How it switches.
     pub kind: ParticipantKind,
-    /// How long each of its programs may take.
+    /// How long each of its programs or requests may take.
     pub timeout: Duration,
     /// Members of a group commit at once.
     pub group: Option<String>,
@@ -156,6 +199,8 @@ pub enum ParticipantKind {
         /// Undoes prepare, before decide.
         abort: Option<Vec<String>>,
     },
+    /// HTTP requests, to a service that switches itself or others.
+    Http(Box<Requests>),
     /// A file, atomically replaced.
     File {
         /// The file that is replaced, absolute.

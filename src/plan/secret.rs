@@ -6,7 +6,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// Keys whose values are taken for secrets wherever they stand: what holds one of these words.
-const SECRET_KEYS: [&str; 8] = ["database", "env", "url", "dsn", "password", "passwd", "secret", "token"];
+const SECRET_KEYS: [&str; 13] = [
+    "database", "env", "url", "dsn", "password", "passwd", "secret", "token", "header", "authoriz", "cookie", "body",
+    "json",
+];
 
 /// The parts of a plan file's text that are shown as `"***"`, sorted and apart.
 #[derive(Debug, Default)]
@@ -32,7 +35,9 @@ impl Masks {
             let shown = line.trim_end();
             let (key, value_at) = shown.split_once('=').map_or((shown, 0), |(key, _)| (key, key.len() + 1));
             let header = is_header(shown);
-            secret = (secret && !header) || is_secret_key(key) || has_secret(shown);
+            // An inline table holds keys of its own.
+            let inline = shown.contains('{') && is_secret_key(shown);
+            secret = (secret && !header) || is_secret_key(key) || inline || has_secret(shown);
             if secret && (!header || has_secret(shown)) {
                 let from = if has_secret(key) { 0 } else { value_at };
                 let from = from + shown[from..].len() - shown[from..].trim_start().len();

@@ -21,6 +21,13 @@ impl Plan {
         if let Some(why) = &self.cutover.one_way {
             settings["one_way"] = json!(why);
         }
+        for lever in &self.levers {
+            let mut one = json!({ "wait_ms": millis(lever.wait), "until": lever.until.word() });
+            if let Some(lasts) = lever.lasts {
+                one["lasts_ms"] = json!(millis(lasts));
+            }
+            settings["levers"][lever.name.as_str()] = one;
+        }
         settings
     }
 }

@@ -1,34 +1,32 @@
-//! Sessions: from a URL to a connection with every timeout set.
+//! A database of the plan and the way to it: for our own sessions, and for the programs that we start.
 
 use std::fmt;
-use std::ops::Deref;
-use std::time::Duration;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
 
-use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Config, NoTls, Row};
-
-use super::Error;
-use crate::error::{Failure, Result};
-
-/// How long a connection may take to come about.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The same for the whole of it: login and our settings included.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long sent data may stay unacknowledged before the connection counts as lost (Linux `TCP_USER_TIMEOUT`).
-const TCP_USER_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// A peer that is silent for this long is asked whether it is still there, and again as often: a host that vanished without
-/// a word is noticed in well under a minute, not after the system's two hours. The servers are told the same
-/// (`set_session.sql`): the lease and the fence of a machine that lost its power must end.
-const KEEPALIVE: Duration = Duration::from_secs(10);
+use super::conninfo::{Attributes, Environment, Host, Login};
+use super::tls::{Mode, Roots, Tls, Version, system_roots};
+use super::{Db, Error, reach};
+use crate::error::Result;
 
 /// One database of the plan: its name there and how to reach it. Never shows its password.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Target {
     /// As the plan names it: `blue`, `green`, `authz`.
     pub name: String,
-    config: Config,
+    pub(super) login: Arc<Login>,
+    /// The server that let us in first: a snapshot, a lease and a fence lie on one server, so all later sessions and
+    /// programs go there and nowhere else, for as long as this process lives.
+    pub(super) answered: Arc<OnceLock<Answered>>,
+    /// Read once: a certificate that is renewed serves the next process.
+    pub(super) tls: Arc<OnceLock<Arc<Tls>>>,
+}
+
+/// Which server of those that the URL names, and at which of its addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Answered {
+    pub(super) host: usize,
+    pub(super) address: Option<IpAddr>,
 }
 
 /// What a session may do.
@@ -41,110 +39,170 @@ pub enum Access {
 }
 
 impl Target {
-    /// Reads a connection URL or a libpq key=value string.
+    /// Reads a connection URL or a libpq key=value string; what it leaves open is in its service, the environment, and
+    /// `.pgpass`, as docs/connecting.md says.
     ///
-    /// Fails with a usage failure that never repeats the URL. TLS comes with a later version: an sslmode that demands
-    /// it is refused, so that nobody believes a plain connection to be an encrypted one.
+    /// Fails with a usage failure that never repeats the URL.
     pub fn parse(name: &str, url: &str) -> Result<Self> {
-        let mut config: Config = url
-            .parse()
-            .map_err(|e: tokio_postgres::Error| Failure::usage(format!("{name}: not a connection URL: {e}")))?;
-        if config.get_ssl_mode() == SslMode::Require {
-            return Err(Failure::usage(format!("{name}: sslmode=require is not supported yet"))
-                .hint("use sslmode=prefer or disable over a trusted network or a tunnel"));
-        }
-        if config.get_hosts().len() != 1 {
-            return Err(Failure::usage(format!(
-                "{name}: the URL must name exactly one host, this one names {}",
-                config.get_hosts().len()
-            )));
-        }
-        if config.get_user().is_none() || config.get_dbname().is_none() {
-            return Err(Failure::usage(format!("{name}: the URL must name a user and a database")));
-        }
-        config.connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(TCP_USER_TIMEOUT);
-        config.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE).keepalives_retries(3);
-        Ok(Self { name: name.to_owned(), config })
+        Self::parse_in(name, url, &|variable| std::env::var(variable).ok())
     }
 
-    /// For people: `user@host:port/database`, no password.
+    /// Like [`Target::parse`], in another environment than the process'.
+    pub fn parse_in(name: &str, url: &str, env: Environment<'_>) -> Result<Self> {
+        let login = Login::read(url, env).map_err(|e| e.context(name))?;
+        Ok(Self { name: name.to_owned(), login: Arc::new(login), answered: Arc::default(), tls: Arc::default() })
+    }
+
+    /// For people: `user@host:port/database`, no password; several hosts with commas.
     pub fn address(&self) -> String {
-        format!("{}@{}:{}/{}", self.user(), self.host(), self.port(), self.dbname())
+        let place = |host: &Host| format!("{}:{}", host.name, host.port);
+        let places: Vec<String> = self.login.hosts.iter().map(place).collect();
+        format!("{}@{}/{}", self.user(), places.join(","), self.dbname())
     }
 
     /// The role that logs in.
     pub fn user(&self) -> &str {
-        self.config.get_user().unwrap_or_default()
+        &self.login.user
     }
 
     /// The database's own name on its server.
     pub fn dbname(&self) -> &str {
-        self.config.get_dbname().unwrap_or_default()
+        &self.login.dbname
     }
 
-    /// The host name, address or socket folder.
-    pub fn host(&self) -> String {
-        match self.config.get_hosts().first() {
-            Some(Host::Tcp(host)) => host.clone(),
-            Some(Host::Unix(path)) => path.display().to_string(),
-            None => String::new(),
-        }
+    /// The host name, address or socket folder: of the server that answered, else the first one.
+    pub fn host(&self) -> &str {
+        self.place().map_or("", |host| &host.name)
     }
 
     /// The port, 5432 where the URL names none.
     pub fn port(&self) -> u16 {
-        self.config.get_ports().first().copied().unwrap_or(5432)
+        self.place().map_or(0, |host| host.port)
     }
 
-    /// The environment with which libpq programs (`pg_dump`, `psql`) reach this database: no secret in `ps`.
+    fn place(&self) -> Option<&Host> {
+        self.login.hosts.get(self.answered.get().map_or(0, |answered| answered.host))
+    }
+
+    /// The environment with which libpq programs (`pg_dump`, `psql`) reach this database, as well protected as our own
+    /// sessions: no secret in `ps`. Once a session of ours was let in it leads to that very server, which alone knows an
+    /// exported snapshot.
+    ///
+    /// Give it to a program that has no `PG…` variables of its own.
     pub fn program_env(&self) -> Vec<(&'static str, String)> {
+        let login = &self.login;
+        let all: Vec<&Host> = login.hosts.iter().collect();
+        let (hosts, addresses): (Vec<&Host>, Vec<Option<IpAddr>>) = match (self.answered.get(), self.place()) {
+            (Some(answered), Some(host)) => (vec![host], vec![answered.address]),
+            _ => (all, login.hosts.iter().map(|host| host.address).collect()),
+        };
+        let list = |text: &dyn Fn(&Host) -> String| hosts.iter().map(|host| text(host)).collect::<Vec<_>>().join(",");
         let mut env = vec![
-            ("PGHOST", self.host()),
-            ("PGPORT", self.port().to_string()),
-            ("PGUSER", self.user().to_owned()),
-            ("PGDATABASE", self.dbname().to_owned()),
-            ("PGCONNECT_TIMEOUT", CONNECT_TIMEOUT.as_secs().to_string()),
+            ("PGHOST", list(&|host| host.name.clone())),
+            ("PGPORT", list(&|host| host.port.to_string())),
+            ("PGUSER", login.user.clone()),
+            ("PGDATABASE", login.dbname.clone()),
+            ("PGCONNECT_TIMEOUT", login.timeout.as_secs().to_string()),
+            ("PGGSSENCMODE", "disable".to_owned()),
         ];
-        if let Some(password) = self.config.get_password() {
-            env.push(("PGPASSWORD", String::from_utf8_lossy(password).into_owned()));
+        if addresses.iter().any(Option::is_some) {
+            let texts: Vec<String> = addresses.iter().map(|a| a.map(|a| a.to_string()).unwrap_or_default()).collect();
+            env.push(("PGHOSTADDR", texts.join(",")));
         }
+        if self.answered.get().is_none() {
+            env.push(("PGTARGETSESSIONATTRS", login.attributes.word().to_owned()));
+        }
+        match hosts.split_first() {
+            Some((first, rest)) if rest.iter().all(|host| host.password == first.password) => {
+                env.extend(first.password.clone().map(|password| ("PGPASSWORD", password)));
+            }
+            // Each host has its own: only the file says so to libpq.
+            _ => env.extend(login.passfile.as_ref().map(|file| ("PGPASSFILE", file.display().to_string()))),
+        }
+        env.extend(self.tls_env());
         env
+    }
+
+    fn tls_env(&self) -> Vec<(&'static str, String)> {
+        let wish = &self.login.tls;
+        let mut env = vec![("PGSSLMODE", wish.mode.word().to_owned())];
+        let roots = match &wish.roots {
+            // `system` itself is known to libpq since version 16 only.
+            Roots::System => system_roots(),
+            Roots::Named(file) => Some(file.clone()),
+            Roots::InHome(_) => None,
+        };
+        let revoked = wish.revoked.as_ref().filter(|(_, named)| *named).map(|(file, _)| file.clone());
+        let files = [
+            ("PGSSLROOTCERT", roots),
+            ("PGSSLCERT", wish.certificate.clone()),
+            ("PGSSLKEY", wish.key.clone()),
+            ("PGSSLCRL", revoked),
+        ];
+        env.extend(files.into_iter().filter_map(|(name, file)| Some((name, file?.display().to_string()))));
+        env.push(("PGSSLMINPROTOCOLVERSION", wish.least.word().to_owned()));
+        if wish.most < Version::V13 {
+            env.push(("PGSSLMAXPROTOCOLVERSION", wish.most.word().to_owned()));
+        }
+        if !wish.says_name {
+            env.push(("PGSSLSNI", "0".to_owned()));
+        }
+        let binding = match self.login.channel_binding {
+            Some(true) => "require",
+            Some(false) => "disable",
+            None => "prefer",
+        };
+        env.push(("PGCHANNELBINDING", binding.to_owned()));
+        env
+    }
+
+    /// What a program is given as `--dbname`: the database, quoted, since libpq takes a bare name with `=` in it for a
+    /// connection string, and what has no variable: when a silent server counts as gone.
+    pub fn program_conninfo(&self) -> String {
+        let keepalive = &self.login.keepalive;
+        format!(
+            "dbname='{}' keepalives_idle={} keepalives_interval={} keepalives_count={} tcp_user_timeout={}",
+            self.dbname().replace('\\', r"\\").replace('\'', r"\'"),
+            keepalive.idle.as_secs(),
+            keepalive.interval.as_secs(),
+            keepalive.count,
+            keepalive.unacknowledged.as_millis()
+        )
+    }
+
+    /// Settings for the server that the URL asks for (`options`), as `PGOPTIONS` has them.
+    pub fn options(&self) -> Option<&str> {
+        self.login.options.as_deref()
     }
 
     /// Opens a session with every timeout set explicitly, so that no role or database default ends it
     /// (an exporting session died of `idle_in_transaction_session_timeout`, mechanics.md), and with the text forms of
     /// all types pinned. Identifies itself as `teal` in `pg_stat_activity`.
     ///
-    /// Has an end of its own: `connect_timeout` covers the TCP connection alone, and a stopped server accepts without
-    /// ever answering.
+    /// Has an end of its own, `connect_timeout` for each address: a stopped server accepts without ever answering. After
+    /// the first session it goes to the same server only.
     pub async fn connect(&self, access: Access) -> Result<Db, Error> {
-        let opened = tokio::time::timeout(OPEN_TIMEOUT, self.open(access)).await;
-        opened.unwrap_or_else(|_| Err(Error::no_answer(&self.name).doing("can't connect")))
+        Box::pin(reach::session(self, access)).await
     }
 
-    async fn open(&self, access: Access) -> Result<Db, Error> {
-        let mut config = self.config.clone();
-        config.application_name("teal");
-        let (client, connection) = config.connect(NoTls).await.map_err(|e| self.error(e).doing("can't connect"))?;
-        let name = self.name.clone();
-        tokio::spawn(async move {
-            if let Err(e) = connection.await {
-                tracing::debug!(database = name, error = %e, "connection ended");
-            }
-        });
-        tracing::info!(database = self.name, address = self.address(), ?access, "connected");
-        let db = Db { client, name: self.name.clone() };
-        db.run(include_str!("sql/set_session.sql")).await?;
-        if access == Access::ReadOnly {
-            db.run("SET default_transaction_read_only = on").await?;
-        }
-        Ok(db)
+    /// Whether the URL asks for TLS whatever the server says.
+    pub fn demands_tls(&self) -> bool {
+        self.login.tls.mode >= Mode::Require
     }
 
-    fn error(&self, e: tokio_postgres::Error) -> Error {
-        Error::new(&self.name, e)
+    /// Whether the URL leaves open which kind of server it is.
+    pub(super) fn attributes(&self) -> Attributes {
+        self.login.attributes
     }
 }
+
+impl PartialEq for Target {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.login == other.login
+    }
+}
+
+impl Eq for Target {}
 
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -152,74 +210,18 @@ impl fmt::Debug for Target {
     }
 }
 
-/// A session. Its own methods say on which database an error happened; the client's are there as well.
-pub struct Db {
-    client: Client,
-    /// As the plan names the database.
-    pub name: String,
-}
-
-impl Db {
-    /// Runs one or more statements by the simple protocol, no parameters, results dropped.
-    pub async fn run(&self, sql: &str) -> Result<(), Error> {
-        self.client.batch_execute(sql).await.map_err(|e| self.error(e))
-    }
-
-    /// All rows of one statement.
-    pub async fn rows(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
-        self.client.query(sql, params).await.map_err(|e| self.error(e))
-    }
-
-    /// The one row of a statement that always gives one.
-    pub async fn row(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row, Error> {
-        self.client.query_one(sql, params).await.map_err(|e| self.error(e))
-    }
-
-    /// The row of a statement that gives one or none.
-    pub async fn maybe_row(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, Error> {
-        self.client.query_opt(sql, params).await.map_err(|e| self.error(e))
-    }
-
-    /// Runs one statement; gives the number of rows it touched.
-    pub async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, Error> {
-        self.client.execute(sql, params).await.map_err(|e| self.error(e))
-    }
-
-    /// Asks the server to cancel what this session is running; whether it did shows in that statement's result.
-    pub async fn cancel(&self) {
-        if let Err(e) = self.client.cancel_token().cancel_query(NoTls).await {
-            tracing::debug!(database = self.name, error = %e, "cancelling a statement");
-        }
-    }
-
-    /// The server process of this session, for `pg_terminate_backend` and `pg_locks`.
-    pub async fn backend_pid(&self) -> Result<i32, Error> {
-        Ok(self.row("SELECT pg_catalog.pg_backend_pid()", &[]).await?.get(0))
-    }
-
-    /// Wraps an error of the client's own methods.
-    pub fn error(&self, e: tokio_postgres::Error) -> Error {
-        Error::new(&self.name, e)
-    }
-}
-
-impl Deref for Db {
-    type Target = Client;
-
-    fn deref(&self) -> &Client {
-        &self.client
-    }
-}
-
-impl fmt::Debug for Db {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Db({})", self.name)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn in_env(url: &str, env: &[(&str, &str)]) -> Result<Target> {
+        let env = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
+        Target::parse_in("blue", url, &env)
+    }
+
+    fn refused(url: &str, env: &[(&str, &str)]) -> String {
+        in_env(url, env).unwrap_err().what
+    }
 
     #[test]
     fn a_password_is_never_shown() {
@@ -230,8 +232,96 @@ mod tests {
     }
 
     #[test]
-    fn demanded_tls_is_refused_not_ignored() {
-        let refused = Target::parse("blue", "postgres://app@db/oauth?sslmode=require").unwrap_err();
-        assert_eq!(refused.what, "blue: sslmode=require is not supported yet");
+    fn what_can_not_be_given_is_refused_by_name_and_place() {
+        let home = ("HOME", "/nowhere");
+        for (parameters, env, what) in [
+            (
+                "sslmode=verify",
+                home,
+                "character 26 of the connection string: sslmode is one of disable, allow, prefer, require, verify-ca, verify-full",
+            ),
+            (
+                "sslrootcert=system&sslmode=require",
+                home,
+                "character 45 of the connection string: sslrootcert=system needs sslmode=verify-full",
+            ),
+            ("", ("PGREQUIREPEER", "postgres"), "PGREQUIREPEER in the environment: requirepeer is not supported"),
+            (
+                "",
+                ("PGSSLMODE", "full"),
+                "PGSSLMODE in the environment: sslmode is one of disable, allow, prefer, require, verify-ca, verify-full",
+            ),
+            ("gssencmode=require", home, "character 29 of the connection string: gssencmode is not supported"),
+            (
+                "ssl_max_protocol_version=TLSv1.1",
+                home,
+                "character 43 of the connection string: TLS before version 1.2 is not spoken",
+            ),
+            ("keepalives=0", home, "character 29 of the connection string: keepalives=0 is not supported"),
+            ("hostaddr=10.0.0.256", home, "character 27 of the connection string: hostaddr is an IP address"),
+            ("port=0", home, "character 23 of the connection string: port is a number from 1 to 65535"),
+            ("port=1,2", home, "character 23 of the connection string: 2 values of port for 1 hosts"),
+            ("connect_timeout=soon", home, "character 34 of the connection string: connect_timeout is a whole number"),
+        ] {
+            assert_eq!(
+                refused(&format!("postgres://a@b/c?{parameters}"), &[env]),
+                format!("blue: {what}"),
+                "{parameters}"
+            );
+        }
+    }
+
+    #[test]
+    fn host_user_and_database_do_not_come_from_the_environment() {
+        let env = [("PGHOST", "db"), ("PGUSER", "app"), ("PGDATABASE", "oauth")];
+        for url in ["postgres://app@/oauth", "postgres://db/oauth", "postgres://app@db"] {
+            assert_eq!(refused(url, &env), "blue: the URL, or its service, must name a host, a user and a database");
+        }
+    }
+
+    #[test]
+    fn passwords_and_tls_come_from_the_environment_where_the_url_has_none() {
+        let env = [("PGPASSWORD", "s3cret"), ("PGSSLMODE", "verify-full"), ("PGSSLROOTCERT", "/etc/root.crt")];
+        let bare = in_env("postgres://app@db/oauth", &env).unwrap();
+        assert_eq!(bare.login.hosts[0].password.as_deref(), Some("s3cret"));
+        assert_eq!(bare.login.tls.mode, Mode::VerifyFull);
+        assert_eq!(bare.login.tls.roots, Roots::Named("/etc/root.crt".into()));
+        let said = in_env("postgres://app:other@db/oauth?sslmode=disable", &env).unwrap();
+        assert_eq!(said.login.hosts[0].password.as_deref(), Some("other"));
+        assert_eq!(said.login.tls.mode, Mode::Disable);
+    }
+
+    #[test]
+    fn programs_are_told_what_our_own_sessions_are_told() {
+        let url = "postgres://app:s3cret@a:1,b:2/oauth?sslmode=verify-ca&sslrootcert=r.crt&sslcert=c.crt&sslkey=c.key&target_session_attrs=primary&channel_binding=require";
+        let mut target = in_env(url, &[]).unwrap();
+        let env = |target: &Target, name: &str| {
+            target.program_env().into_iter().find(|(n, _)| *n == name).map(|(_, value)| value).unwrap_or_default()
+        };
+        let told = |target: &Target| {
+            ["PGHOST", "PGHOSTADDR", "PGPORT", "PGTARGETSESSIONATTRS"].map(|name| env(target, name)).join(" ")
+        };
+        assert_eq!(told(&target), "a,b  1,2 primary");
+        for (name, value) in [
+            ("PGPASSWORD", "s3cret"),
+            ("PGSSLMODE", "verify-ca"),
+            ("PGSSLROOTCERT", "r.crt"),
+            ("PGSSLCERT", "c.crt"),
+            ("PGSSLKEY", "c.key"),
+            ("PGCHANNELBINDING", "require"),
+        ] {
+            assert_eq!(env(&target, name), value, "{name}");
+        }
+        let answered = Answered { host: 1, address: Some([10, 0, 0, 2].into()) };
+        target.answered = Arc::new(OnceLock::from(answered));
+        assert_eq!(told(&target), "b 10.0.0.2 2 ");
+        assert_eq!((target.host(), target.port()), ("b", 2));
+        assert_eq!(target.address(), "app@a:1,b:2/oauth");
+    }
+
+    #[test]
+    fn an_odd_database_name_is_quoted() {
+        let target = Target::parse("green", r"host=db user=app dbname='a=\'b'").unwrap();
+        assert!(target.program_conninfo().starts_with(r"dbname='a=\'b' keepalives_idle=10 "));
     }
 }

@@ -13,19 +13,89 @@ pub struct Error {
     pub database: String,
     /// What we were doing, as a lowercase fragment; may be empty.
     pub doing: String,
-    /// None: there was no answer in time.
-    source: Option<tokio_postgres::Error>,
+    cause: Box<Cause>,
+}
+
+/// What happened, and what is known about it.
+#[derive(Debug)]
+struct Cause {
+    source: Source,
+    /// In our own words, where the client's don't say it well.
+    said: Option<String>,
+    /// What to do about it, where that is known.
+    hint: Option<String>,
+    /// Whether it is about TLS: another way in may do.
+    tls: bool,
+}
+
+/// What happened.
+#[derive(Debug)]
+enum Source {
+    /// The server, or the connection to it.
+    Client(tokio_postgres::Error),
+    /// There was no answer in time.
+    NoAnswer,
+    /// No server was found that would do; one may come.
+    Unreachable(String),
+    /// What we were told can't work, whatever the server says.
+    Unfit(String),
 }
 
 impl Error {
     /// Says on which database it happened.
     pub fn new(database: &str, source: tokio_postgres::Error) -> Self {
-        Self { database: database.to_owned(), doing: String::new(), source: Some(source) }
+        Self::of(database, Source::Client(source))
     }
 
     /// A server that accepts and never answers.
     pub fn no_answer(database: &str) -> Self {
-        Self { database: database.to_owned(), doing: String::new(), source: None }
+        Self::of(database, Source::NoAnswer)
+    }
+
+    pub(super) fn unreachable(database: &str, what: impl Into<String>) -> Self {
+        Self::of(database, Source::Unreachable(what.into()))
+    }
+
+    pub(super) fn unfit(database: &str, what: impl Into<String>) -> Self {
+        Self::of(database, Source::Unfit(what.into()))
+    }
+
+    fn of(database: &str, source: Source) -> Self {
+        let cause = Box::new(Cause { source, said: None, hint: None, tls: false });
+        Self { database: database.to_owned(), doing: String::new(), cause }
+    }
+
+    /// Says it in our own words.
+    #[must_use]
+    pub(super) fn said(mut self, words: String) -> Self {
+        self.cause.said = Some(words);
+        self
+    }
+
+    /// Marks it as one of TLS.
+    #[must_use]
+    pub(super) fn of_tls(mut self) -> Self {
+        self.cause.tls = true;
+        self
+    }
+
+    /// Says what to do about it.
+    #[must_use]
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.cause.hint = Some(hint.into());
+        self
+    }
+
+    /// Whether TLS did not come about.
+    pub fn is_tls(&self) -> bool {
+        self.cause.tls
+    }
+
+    fn client(&self) -> Option<&tokio_postgres::Error> {
+        match &self.cause.source {
+            Source::Client(source) => Some(source),
+            _ => None,
+        }
     }
 
     /// Says what we were doing.
@@ -37,17 +107,24 @@ impl Error {
 
     /// The server's own error, where it was the server that refused.
     pub fn server(&self) -> Option<&DbError> {
-        self.source.as_ref()?.as_db_error()
+        self.client()?.as_db_error()
     }
 
     /// The SQLSTATE, where it was the server that refused.
     pub fn code(&self) -> Option<&SqlState> {
-        self.source.as_ref()?.code()
+        self.client()?.code()
     }
 
     /// Whether the session is gone: the outcome of what was under way is unknown.
     pub fn is_lost(&self) -> bool {
-        let Some(source) = &self.source else { return true };
+        let source = match &self.cause.source {
+            Source::Client(source) => source,
+            Source::NoAnswer | Source::Unreachable(_) => return true,
+            Source::Unfit(_) => return false,
+        };
+        if self.cause.tls {
+            return false;
+        }
         source.is_closed()
             || match self.code() {
                 Some(code) => {
@@ -99,7 +176,14 @@ impl Error {
 
     /// The server's message alone, or the connection's.
     pub fn message(&self) -> String {
-        let Some(source) = &self.source else { return "no answer in time".to_owned() };
+        if let Some(words) = &self.cause.said {
+            return words.clone();
+        }
+        let source = match &self.cause.source {
+            Source::Client(source) => source,
+            Source::NoAnswer => return "no answer in time".to_owned(),
+            Source::Unreachable(what) | Source::Unfit(what) => return what.clone(),
+        };
         match (self.server(), std::error::Error::source(source)) {
             (Some(db), _) => db.message().to_owned(),
             (None, Some(cause)) => {
@@ -126,7 +210,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_ref().map(|source| source as &(dyn std::error::Error + 'static))
+        self.client().map(|source| source as &(dyn std::error::Error + 'static))
     }
 }
 
@@ -139,7 +223,7 @@ impl From<Error> for Failure {
             lines.extend(db.where_().map(|w| format!("where: {w}")));
         }
         let mut failure = Failure::failed(e.to_string());
-        failure.hint = e.remedy();
+        failure.hint = e.cause.hint.clone().or_else(|| e.remedy());
         if lines.is_empty() { failure } else { failure.detail(lines.join("\n")) }
     }
 }

@@ -15,7 +15,7 @@ use crate::error::{Context, Failure, Result};
 use crate::finding::Finding;
 use crate::postgres::{Access, Db, Ident, SCHEMA, Target, literal};
 use crate::sandbox::{Binaries, Server};
-use crate::snapshot::{conninfo, output, program, text, watch};
+use crate::snapshot::{output, program, text, watch};
 use crate::step::{NoticeBody, Notices};
 use crate::units::{count, show_bytes};
 
@@ -277,7 +277,9 @@ async fn run_restore(
     server: &Server,
 ) -> Result<()> {
     let mut restore = program("pg_restore", Some(target));
-    restore.args(["--exit-on-error", "--no-tablespaces", "--dbname", &conninfo(target), "--use-list"]).arg(list);
+    restore
+        .args(["--exit-on-error", "--no-tablespaces", "--dbname", &target.program_conninfo(), "--use-list"])
+        .arg(list);
     // A tar is read from front to back.
     if archive.format != Format::Tar {
         restore.args(["--jobs", &jobs.max(1).to_string()]);

@@ -7,11 +7,13 @@
 //! - `status.rs`: where a run stands;
 //! - `text.rs`: how findings, tables and failures read on a terminal of 80 columns.
 
+mod doctor;
 mod plan;
 mod run;
 mod status;
 pub mod text;
 
+pub use doctor::{CopyEstimate, DoctorDoc, Measured, TopicDoc, copy_estimate, doctor_text};
 pub use plan::{PlanDoc, Subject, drift, plan_doc, plan_text};
 pub use run::{RunReport, run_report, run_text};
-pub use status::{StatusDoc, status_text};
+pub use status::{StatusDoc, TurnedLever, status_text};

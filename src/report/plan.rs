@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use crate::catalog::{Structure, Table};
 use crate::cutover::longest_switch;
 use crate::ddl::{Migration, parse};
 use crate::finding::{Finding, Severity, blockers};
-use crate::plan::{Opening, ParticipantKind, Plan, When, Window};
+use crate::plan::{Lever, Opening, ParticipantKind, Plan, When, Window};
 use crate::planner::{Estimate, Seen, estimate, pending};
 use crate::step::Step;
 use crate::units::{show_bytes, show_millis};
@@ -43,6 +44,9 @@ pub struct PlanDoc {
     pub events: Vec<EventDoc>,
     /// What switches with the database, in order.
     pub participants: Vec<ParticipantDoc>,
+    /// What is turned before the copy, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levers: Vec<LeverDoc>,
     /// The names of the checks.
     pub checks: Vec<String>,
     /// From fence to decide at most, in milliseconds.
@@ -116,10 +120,25 @@ pub struct EventDoc {
 pub struct ParticipantDoc {
     /// Its name.
     pub name: String,
-    /// `command` or `file`.
+    /// `command`, `file` or `http`.
     pub kind: String,
     /// Its group, if it has one.
     pub group: Option<String>,
+}
+
+/// A lever.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeverDoc {
+    /// Its name.
+    pub name: String,
+    /// From when it is turned until it has taken effect.
+    pub wait_ms: u64,
+    /// From when it is turned until its effect is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lasts_ms: Option<u64>,
+    /// When it is turned back: `reopen` or `finish`; none: it stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
 }
 
 /// When the cutover may happen.
@@ -155,11 +174,15 @@ pub struct Subject<'a> {
     pub findings: Vec<Finding>,
     /// When it is made.
     pub now: Timestamp,
+    /// When each lever of a run under way was turned.
+    pub turned: BTreeMap<String, Timestamp>,
+    /// Whether its copy is made.
+    pub copied: bool,
 }
 
 /// Makes the document.
 pub fn plan_doc(subject: Subject<'_>) -> PlanDoc {
-    let Subject { plan, seen, tables, structure, steps, findings, now } = subject;
+    let Subject { plan, seen, tables, structure, steps, mut findings, now, turned, copied } = subject;
     let waiting: Vec<&str> = pending(seen).iter().map(|m| m.file.as_str()).collect();
     let migrations: Vec<MigrationDoc> =
         seen.migrations.iter().map(|m| migration_doc(m, waiting.contains(&m.file.as_str()))).collect();
@@ -170,9 +193,15 @@ pub fn plan_doc(subject: Subject<'_>) -> PlanDoc {
         .collect();
     sizes.sort_by_key(|size| std::cmp::Reverse(size.bytes));
     let rewritten = rewritten_rows(&migrations, &sizes);
+    let mut estimate = estimate(seen.bytes, plan.jobs, rewritten, waiting.len());
+    estimate.wait_seconds = wait_seconds(plan, &turned, now);
+    let ready_at = now.checked_add(if copied { Duration::ZERO } else { estimate.ready_in() }).unwrap_or(Timestamp::MAX);
+    let window = plan.cutover.window.as_ref().and_then(|window| window_doc(plan, window, ready_at, now));
+    let cutover_at = window.as_ref().map_or(ready_at, |window| window.cutover_at);
+    findings.extend(run_out_by(plan, &turned, now, cutover_at));
+    findings.sort_by_key(|finding| finding.severity);
     let blocked = blockers(&findings).next().is_some();
     let path = plan.path.display();
-    let estimate = estimate(seen.bytes, plan.jobs, rewritten, waiting.len());
     PlanDoc {
         format: "teal.plan/1".to_owned(),
         tool: env!("CARGO_PKG_VERSION").to_owned(),
@@ -181,7 +210,8 @@ pub fn plan_doc(subject: Subject<'_>) -> PlanDoc {
         fingerprint: plan.fingerprint(),
         blue: plan.blue.address(),
         green: plan.green.address(),
-        window: plan.cutover.window.as_ref().and_then(|window| window_doc(plan, window, &estimate, now)),
+        window,
+        levers: plan.levers.iter().map(lever_doc).collect(),
         one_way: plan.cutover.one_way.clone(),
         estimate,
         steps,
@@ -201,9 +231,56 @@ pub fn plan_doc(subject: Subject<'_>) -> PlanDoc {
     }
 }
 
-fn window_doc(plan: &Plan, window: &Window, estimate: &Estimate, now: Timestamp) -> Option<WindowDoc> {
+fn lever_doc(lever: &Lever) -> LeverDoc {
+    LeverDoc {
+        name: lever.name.clone(),
+        wait_ms: millis(lever.wait),
+        lasts_ms: lever.lasts.map(millis),
+        until: lever.after.as_ref().map(|_| lever.until.word().to_owned()),
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Until the last lever has taken effect: they are turned one right after the other.
+fn wait_seconds(plan: &Plan, turned: &BTreeMap<String, Timestamp>, now: Timestamp) -> u64 {
+    let left = |lever: &Lever| {
+        let passed = turned.get(&lever.name).map(|at| now.duration_since(*at));
+        lever.wait.saturating_sub(passed.and_then(|passed| passed.try_into().ok()).unwrap_or_default())
+    };
+    plan.levers.iter().map(left).max().unwrap_or_default().as_secs()
+}
+
+/// The levers whose effect is over before the cutover can be.
+fn run_out_by(
+    plan: &Plan,
+    turned: &BTreeMap<String, Timestamp>,
+    now: Timestamp,
+    cutover_at: Timestamp,
+) -> Vec<Finding> {
+    let decided = cutover_at.checked_add(plan.cutover.deadline).unwrap_or(Timestamp::MAX);
+    let one = |lever: &Lever| {
+        let since = turned.get(&lever.name).copied().unwrap_or(now);
+        let lasts = lever.lasts?;
+        let needed = decided.duration_since(since).unsigned_abs();
+        (needed > lasts).then(|| {
+            let (lasts, needed) = (show_millis(millis(lasts)), show_millis(millis(needed)));
+            Finding::blocker(
+                "plan/lever-too-short",
+                format!("lever {}", lever.name),
+                format!("it lasts {lasts}; from when it is turned to the cutover it takes about {needed}"),
+            )
+            .so_what("its effect would be over before the switch, and the copy made for nothing")
+            .next("let it last longer, or make the way shorter: more jobs, another window")
+        })
+    };
+    plan.levers.iter().filter_map(one).collect()
+}
+
+fn window_doc(plan: &Plan, window: &Window, ready_at: Timestamp, now: Timestamp) -> Option<WindowDoc> {
     let next = window.next(now)?;
-    let ready_at = now.checked_add(estimate.ready_in()).ok()?;
     let longest = longest_switch(plan);
     let in_time = |opening: &Opening| ready_at.checked_add(longest).is_ok_and(|switched| switched <= opening.to);
     let ready_by_then = in_time(&next);
@@ -266,6 +343,7 @@ fn participant_doc(spec: &crate::plan::Participant) -> ParticipantDoc {
     let kind = match spec.kind {
         ParticipantKind::Command { .. } => "command",
         ParticipantKind::File { .. } => "file",
+        ParticipantKind::Http(_) => "http",
     };
     ParticipantDoc { name: spec.name.clone(), kind: kind.to_owned(), group: spec.group.clone() }
 }
@@ -342,6 +420,14 @@ fn cutover_rows(doc: &PlanDoc) -> Vec<Vec<String>> {
         let group = p.group.as_ref().map(|group| format!(", at once with group {group}")).unwrap_or_default();
         rows.push(row(&format!("commit {}", p.name), &format!("{}{group}", p.kind)));
     }
+    for LeverDoc { name, until, .. } in &doc.levers {
+        let when = match until.as_deref() {
+            Some("finish") => "turned back by finish, or an abort",
+            Some(_) => "turned back right after the switch, or by an abort",
+            None => "stays turned: it has no `after`",
+        };
+        rows.push(row(&format!("lever {name}"), when));
+    }
     if let Some(why) = &doc.one_way {
         rows.push(row("way back", &format!("none, says the plan: {why}")));
     }
@@ -381,7 +467,6 @@ fn summary(doc: &PlanDoc) -> String {
     let bytes: u64 = doc.tables.iter().map(|table| table.bytes).sum();
     let pending = doc.migrations.iter().filter(|m| m.pending).count();
     let severities = |wanted| doc.findings.iter().filter(|f| f.severity == wanted).count();
-    let seconds = doc.estimate.copy_seconds + doc.estimate.migrate_seconds;
     format!(
         "{}, {}, {}, {}, {}. Ready in about {} ({}); clients wait for the fence and the commits, at worst {} plus commits. \
          Writes other than the events do not travel after the copy. {}, {}.",
@@ -390,7 +475,7 @@ fn summary(doc: &PlanDoc) -> String {
         count(doc.events.len(), "event"),
         count(doc.checks.len(), "check"),
         count(doc.participants.len(), "participant"),
-        show_millis(seconds * 1000),
+        show_millis(millis(doc.estimate.ready_in())),
         doc.estimate.basis,
         show_millis(doc.deadline_ms),
         count(severities(Severity::Blocker), "blocker"),

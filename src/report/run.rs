@@ -12,7 +12,7 @@ use crate::finding::{Finding, Severity};
 use crate::journal::{Entry, Record, Run, State, StepStatus};
 use crate::migrate::{CommandFacts, FileFacts};
 use crate::replay::{Tally, Verified};
-use crate::step::{Action, Phase, StepId};
+use crate::step::{Action, Phase, Step, StepId};
 use crate::units::{show_bytes, show_millis};
 use crate::validate::GreenFacts;
 
@@ -49,6 +49,9 @@ pub struct RunReport {
     pub events: Option<EventsDoc>,
     /// The plan's checks, with the moment at which each was asked.
     pub checks: Vec<CheckDoc>,
+    /// What was turned before the copy, and back afterwards.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub levers: Vec<TurnedDoc>,
     /// The cutover, once it was decided.
     pub cutover: Option<CutoverDoc>,
     /// Cutovers that were tried and undone, with the reason.
@@ -88,6 +91,19 @@ pub struct EventsDoc {
     pub verified: Verified,
     /// Captured and not to be seen on green.
     pub lost: u64,
+}
+
+/// A lever.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TurnedDoc {
+    /// Its name.
+    pub name: String,
+    /// When `before` was begun the last time.
+    pub turning_at: Timestamp,
+    /// When it had ended well.
+    pub turned_at: Option<Timestamp>,
+    /// When `after` had ended well.
+    pub back_at: Option<Timestamp>,
 }
 
 /// The cutover.
@@ -145,6 +161,7 @@ pub fn run_report(run: &Run, entries: &[Entry]) -> Result<RunReport> {
         green: validated.as_ref().map(|result| result.green),
         events,
         checks,
+        levers: levers(run, entries),
         cutover: cutover(run, entries, outcome),
         undone: entries
             .iter()
@@ -163,6 +180,28 @@ fn cutover_result<T: serde::de::DeserializeOwned>(run: &Run, object: &str) -> Op
     run.result(&StepId::new(Phase::Cutover, object)).and_then(|value| serde_json::from_value(value.clone()).ok())
 }
 
+/// What became of each lever that was turned, or may have been.
+fn levers(run: &Run, entries: &[Entry]) -> Vec<TurnedDoc> {
+    let last = |id: &StepId, begun: bool| {
+        let is = |entry: &&Entry| match &entry.record {
+            Record::StepStarted { step } => begun && step == id,
+            Record::StepDone { step, .. } => !begun && step == id,
+            _ => false,
+        };
+        entries.iter().rfind(is).map(|entry| entry.at)
+    };
+    let one = |step: &Step| {
+        let Action::TurnLever { lever } = &step.action else { return None };
+        Some(TurnedDoc {
+            turning_at: last(&step.id, true)?,
+            turned_at: last(&step.id, false),
+            back_at: last(&StepId::turn_lever_back(lever), false),
+            name: lever.clone(),
+        })
+    };
+    run.steps.iter().filter_map(one).collect()
+}
+
 /// The planned steps in their order, then those of the last cutover in the order in which they began.
 fn steps(run: &Run, entries: &[Entry]) -> Vec<StepDoc> {
     let doc = |id: &StepId, status: &StepStatus| {
@@ -177,7 +216,7 @@ fn steps(run: &Run, entries: &[Entry]) -> Vec<StepDoc> {
     let planned = run.steps.iter().map(|step| doc(&step.id, run.status(&step.id)));
     let begun =
         |id: &StepId| entries.iter().rposition(|entry| entry.record == Record::StepStarted { step: id.clone() });
-    let mut cutover: Vec<_> = run.cutover_steps().collect();
+    let mut cutover: Vec<_> = run.cutover_steps().chain(run.finish_steps()).collect();
     cutover.sort_by_key(|(id, _)| begun(id));
     planned.chain(cutover.into_iter().map(|(id, status)| doc(id, status))).collect()
 }
@@ -242,6 +281,10 @@ pub fn run_text(report: &RunReport) -> String {
     if let Some(cutover) = &report.cutover {
         out.push_str(&heading("Cutover"));
         out.push_str(&text::table(&[], cutover_rows(cutover)));
+    }
+    if !report.levers.is_empty() {
+        out.push_str(&heading("Levers"));
+        out.push_str(&text::table(&[], report.levers.iter().map(lever_row)));
     }
     if !report.undone.is_empty() {
         out.push_str(&heading("Tried and undone"));
@@ -349,6 +392,16 @@ fn cutover_rows(cutover: &CutoverDoc) -> Vec<Vec<String>> {
         }
     }
     rows
+}
+
+fn lever_row(lever: &TurnedDoc) -> Vec<String> {
+    let shown = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let turned = match lever.turned_at {
+        Some(at) => format!("turned {}", shown(at)),
+        None => format!("begun to be turned {}", shown(lever.turning_at)),
+    };
+    let back = lever.back_at.map_or_else(|| "not turned back".to_owned(), |at| format!("back {}", shown(at)));
+    vec![lever.name.clone(), format!("{turned}, {back}")]
 }
 
 fn check_row(check: &CheckDoc) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! Where a run stands: `teal.status/1`, from the run row and, where it is here, the journal.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::text;
@@ -21,6 +22,9 @@ pub struct StatusDoc {
     pub run: Option<RunRow>,
     /// Why the last attempt failed, or what is in doubt; from the journal, where it is here.
     pub trouble: Option<String>,
+    /// The levers that were turned and are not back, from blue or, where it can't be asked, from the journal.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub levers: Vec<TurnedLever>,
     /// The events, where there is an outbox.
     pub events: Option<Tally>,
     /// Where the figures come from: `blue`, `green`, `journal`.
@@ -29,6 +33,22 @@ pub struct StatusDoc {
     pub unreachable: Vec<String>,
     /// The next command.
     pub next: String,
+}
+
+/// A lever that is turned, or may be.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TurnedLever {
+    /// Its name.
+    pub name: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when its effect lasts, says the plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lasts_until: Option<Timestamp>,
+    /// Whether that has passed.
+    pub run_out: bool,
+    /// What turns it back.
+    pub back: String,
 }
 
 /// The same as text.
@@ -58,6 +78,24 @@ pub fn status_text(doc: &StatusDoc) -> String {
     }
     if let Some(tally) = &doc.events {
         row("events", tally.line());
+    }
+    for lever in &doc.levers {
+        let shown = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC");
+        let lasts = match lever.lasts_until {
+            Some(at) if lever.run_out => format!("; its effect ENDED {}", shown(at)),
+            Some(at) => format!("; its effect lasts until {}", shown(at)),
+            None => String::new(),
+        };
+        let nobody = if doc.running { "" } else { ", and nobody is at it" };
+        row(
+            "LEVER",
+            format!(
+                "{}: turned since {}{nobody}{lasts}; turned back by: {}",
+                lever.name,
+                shown(lever.since),
+                lever.back
+            ),
+        );
     }
     for side in &doc.unreachable {
         row("unreachable", side.clone());

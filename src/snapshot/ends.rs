@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use tokio_postgres::{CancelToken, NoTls};
-
 use crate::error::Result;
-use crate::postgres::Db;
+use crate::postgres::{Canceller, Db};
 
 /// How long the servers may take to hear of it.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -16,19 +14,19 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// COPY TO would hold its lock. So they are cancelled when the work failed or was interrupted, and also when its future
 /// is dropped.
 #[derive(Default)]
-pub struct Ends(Vec<CancelToken>);
+pub struct Ends(Vec<Canceller>);
 
 impl Ends {
     /// Takes a session in.
     pub fn add(&mut self, session: &Db) {
-        self.0.push(session.cancel_token());
+        self.0.push(session.canceller());
     }
 
     /// Ends what runs, unless the work came to a good end by itself.
     pub async fn settle<T>(mut self, result: Result<T>) -> Result<T> {
-        let tokens = std::mem::take(&mut self.0);
+        let sessions = std::mem::take(&mut self.0);
         if result.is_err() {
-            cancel(tokens).await;
+            cancel(sessions).await;
         }
         result
     }
@@ -36,15 +34,14 @@ impl Ends {
 
 impl Drop for Ends {
     fn drop(&mut self) {
-        let tokens = std::mem::take(&mut self.0);
-        if let (false, Ok(runtime)) = (tokens.is_empty(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(cancel(tokens));
+        let sessions = std::mem::take(&mut self.0);
+        if let (false, Ok(runtime)) = (sessions.is_empty(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(cancel(sessions));
         }
     }
 }
 
-/// A session that is gone has nothing to cancel: errors don't matter.
-async fn cancel(tokens: Vec<CancelToken>) {
-    let cancels = tokens.iter().map(|token| token.cancel_query(NoTls));
+async fn cancel(sessions: Vec<Canceller>) {
+    let cancels = sessions.iter().map(Canceller::cancel);
     let _ = tokio::time::timeout(TIMEOUT, futures_util::future::join_all(cancels)).await;
 }

@@ -34,7 +34,7 @@ pub use post_data::{PostData, PostItem, read_post_data};
 pub use program::{output, program, text};
 pub use rest::{add_foreign_keys, restore_rest};
 pub use rows::{TableCopied, copy_rows};
-pub use schema::{conninfo, dump_schema, restore_pre_data};
+pub use schema::{dump_schema, restore_pre_data};
 pub use sequences::{SequenceSet, set_sequences};
 pub use settings::copy_settings;
 pub use watch::watch;

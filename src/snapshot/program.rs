@@ -16,12 +16,14 @@ const SESSION_OPTIONS: &str = "-c statement_timeout=0 -c lock_timeout=0 -c idle_
 pub fn program(name: &str, target: Option<&Target>) -> Command {
     let mut command = Command::new(name);
     command.kill_on_drop(true).stdin(Stdio::null()).env("LC_MESSAGES", "C");
-    // What the operator's own environment says about other servers is not meant for this one.
-    for variable in ["PGSERVICE", "PGHOSTADDR", "PGPASSFILE", "PGOPTIONS", "PGTARGETSESSIONATTRS"] {
+    // What of the operator's environment is meant for this server, the target knows; the rest is meant for others.
+    for (variable, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"PG")) {
         command.env_remove(variable);
     }
     if let Some(target) = target {
-        command.envs(target.program_env()).env("PGOPTIONS", SESSION_OPTIONS).env("PGAPPNAME", "teal");
+        let options =
+            target.options().map_or_else(|| SESSION_OPTIONS.to_owned(), |own| format!("{own} {SESSION_OPTIONS}"));
+        command.envs(target.program_env()).env("PGOPTIONS", options).env("PGAPPNAME", "teal");
     }
     command
 }

@@ -8,6 +8,16 @@ use serde::{Deserialize, Serialize};
 pub enum Action {
     /// Our schema on green, and the run row that names the run there.
     PrepareGreen,
+    /// The program that turns a lever.
+    TurnLever {
+        /// The lever's name in the plan.
+        lever: String,
+    },
+    /// Waits until a lever has taken effect.
+    AwaitLever {
+        /// The lever's name in the plan.
+        lever: String,
+    },
     /// The outbox for captured events on blue.
     CreateOutbox,
     /// The triggers of one event on blue.

@@ -53,6 +53,21 @@ impl StepId {
         Self(format!("{}/{object}", phase.word()))
     }
 
+    /// The step that turns a lever.
+    pub fn turn_lever(lever: &str) -> Self {
+        Self::new(Phase::Prepare, format_args!("lever/{lever}"))
+    }
+
+    /// The step that waits until it has taken effect.
+    pub fn await_lever(lever: &str) -> Self {
+        Self::new(Phase::Prepare, format_args!("wait/{lever}"))
+    }
+
+    /// The step that turns it back, whenever that is.
+    pub fn turn_lever_back(lever: &str) -> Self {
+        Self::new(Phase::Finish, format_args!("lever/{lever}"))
+    }
+
     /// As written.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -18,6 +18,7 @@ pub enum Unit {
     Events,
     Tables,
     Indexes,
+    Seconds,
 }
 
 impl Unit {
@@ -30,6 +31,7 @@ impl Unit {
             Self::Events => "events",
             Self::Tables => "tables",
             Self::Indexes => "indexes",
+            Self::Seconds => "seconds",
         }
     }
 }

@@ -10,6 +10,7 @@ mod doubt;
 mod events;
 mod fence;
 mod gates;
+mod http;
 mod operators;
 mod participants;
 mod sessions;

@@ -43,9 +43,16 @@ async fn serve(mut client: TcpStream, server: u16, pool: Pool) -> std::io::Resul
 /// Passes the start-up packet and the login through.
 async fn log_in(client: &mut TcpStream, server: u16) -> std::io::Result<TcpStream> {
     let mut backend = TcpStream::connect(("127.0.0.1", server)).await?;
-    let length = client.read_u32().await?;
+    let mut length = client.read_u32().await?;
     let mut packet = vec![0; length as usize - 4];
     client.read_exact(&mut packet).await?;
+    if length == 8 {
+        // SSLRequest: it has no TLS.
+        client.write_all(b"N").await?;
+        length = client.read_u32().await?;
+        packet.resize(length as usize - 4, 0);
+        client.read_exact(&mut packet).await?;
+    }
     backend.write_u32(length).await?;
     backend.write_all(&packet).await?;
     loop {

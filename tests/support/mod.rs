@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)] // a stage that does not come about is a failed test
 
 pub mod running;
+pub mod service;
 pub mod site;
 pub mod small_disk;
 pub mod stage;

@@ -26,10 +26,19 @@ pub async fn counting_stage_on(pair: Pair) -> Stage {
     let schema = SCHEMA.replace("DEFAULT now()", "DEFAULT '2026-01-01'");
     let schema = schema.replace("active boolean", "ends int NOT NULL DEFAULT 0, active boolean");
     pair.on_blue().await.run(&schema).await.unwrap();
-    let stage = Stage::on(pair, PARTICIPANTS);
+    let stage = Stage::on(pair, &format!("{PARTICIPANTS}{LEVER}"));
     stage.edit("plan.toml", "SET state = 'ended' WHERE", "SET state = 'ended', ends = ends + 1 WHERE");
     stage
 }
+
+/// Turned before the copy, back after the switch; a file shows it.
+const LEVER: &str = r#"
+[[lever]]
+name = "mark"
+before = ["touch", "lever.on"]
+after = ["rm", "-f", "lever.on"]
+wait = "1ms"
+"#;
 
 /// A folder from which a stage's databases are upgraded.
 pub struct Site<'a> {
@@ -177,6 +186,7 @@ impl<'a> Site<'a> {
                         OR ends = 1 AND state = 'live'";
             let wrong: i64 = green.row(live, &[&ended.unwrap_or_default()]).await.unwrap().get(0);
             assert_eq!(wrong, 0, "{at}: tokens that are live after their end, or were ended twice");
+            assert!(!self.path("lever.on").exists(), "{at}: the lever is still turned");
             assert_eq!(std::fs::read_to_string(self.path("app.conf")).unwrap(), "green", "{at}");
             assert_eq!(std::fs::read_link(self.path("current")).unwrap(), Path::new("prepared"), "{at}");
         }

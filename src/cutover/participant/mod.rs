@@ -2,6 +2,7 @@
 
 mod command;
 mod file;
+mod http;
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use crate::plan::{self, ParticipantKind};
 
 pub use command::Command;
 pub use file::File;
+pub use http::Http;
 
 /// What a participant answers when it is asked whether it has switched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub enum AnyParticipant {
     Command(Command),
     /// A file, atomically replaced.
     File(File),
+    /// Requests to a service.
+    Http(Http),
 }
 
 /// A participant with what it needs to run. `keep` is a folder for what must be kept until the run is over.
@@ -57,6 +61,7 @@ pub fn open_participant(spec: &plan::Participant, plan_folder: &Path, keep: &Pat
             committed: committed.clone(),
             abort: abort.clone(),
         }),
+        ParticipantKind::Http(requests) => AnyParticipant::Http(Http { timeout, requests: requests.clone() }),
         ParticipantKind::File { path, content } => AnyParticipant::File(File {
             path: path.clone(),
             content: content.clone(),
@@ -70,6 +75,7 @@ impl Participant for AnyParticipant {
         match self {
             Self::Command(p) => p.prepare().await,
             Self::File(p) => p.prepare().await,
+            Self::Http(p) => p.prepare().await,
         }
     }
 
@@ -77,6 +83,7 @@ impl Participant for AnyParticipant {
         match self {
             Self::Command(p) => p.commit().await,
             Self::File(p) => p.commit().await,
+            Self::Http(p) => p.commit().await,
         }
     }
 
@@ -84,6 +91,7 @@ impl Participant for AnyParticipant {
         match self {
             Self::Command(p) => p.committed().await,
             Self::File(p) => p.committed().await,
+            Self::Http(p) => p.committed().await,
         }
     }
 
@@ -91,6 +99,7 @@ impl Participant for AnyParticipant {
         match self {
             Self::Command(p) => p.abort().await,
             Self::File(p) => p.abort().await,
+            Self::Http(p) => p.abort().await,
         }
     }
 }

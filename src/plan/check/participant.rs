@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use super::super::excerpt::Problem;
 use super::super::file::{Section, Text};
-use super::super::{Participant, ParticipantKind};
+use super::super::{Participant, ParticipantKind, Requests};
+use super::request::{question, request};
 use super::{one_of, twice};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 const COMMAND_KEYS: [&str; 4] = ["prepare", "commit", "committed", "abort"];
 const FILE_KEYS: [&str; 2] = ["path", "content"];
+const HTTP_KEYS: [&str; 1] = ["ca"];
 
 /// A participant's name and group with their spans, and the participant if all of it is right.
 pub(super) struct Read {
@@ -37,14 +39,12 @@ pub(super) fn participant(mut section: Section<'_>) -> Read {
 }
 
 fn kind(section: &mut Section<'_>) -> Option<ParticipantKind> {
-    let later = [
-        ("pgbouncer", "switch it with a participant of kind = \"command\""),
-        ("http", "switch it with a participant of kind = \"command\""),
-    ];
-    let found =
-        section.required_text("kind").and_then(|kind| one_of(section, "kind", &kind, &["command", "file"], &later));
+    let later = [("pgbouncer", "switch it with a participant of kind = \"command\"")];
+    let kinds = ["command", "file", "http"];
+    let found = section.required_text("kind").and_then(|kind| one_of(section, "kind", &kind, &kinds, &later));
     match found {
         Some("command") => command(section),
+        Some("http") => http(section),
         Some(_) => file(section),
         None => {
             // Without its kind nobody can say which keys are right.
@@ -58,9 +58,8 @@ fn kind(section: &mut Section<'_>) -> Option<ParticipantKind> {
 }
 
 fn command(section: &mut Section<'_>) -> Option<ParticipantKind> {
-    for key in FILE_KEYS {
-        section.refuse(key, format!("{key:?} is for kind = \"file\""));
-    }
+    refuse_all(section, &FILE_KEYS, "file");
+    refuse_all(section, &HTTP_KEYS, "http");
     for key in ["commit", "committed"] {
         section.required(key);
     }
@@ -68,10 +67,38 @@ fn command(section: &mut Section<'_>) -> Option<ParticipantKind> {
     Some(ParticipantKind::Command { prepare, commit: commit?, committed: committed?, abort })
 }
 
-fn file(section: &mut Section<'_>) -> Option<ParticipantKind> {
-    for key in COMMAND_KEYS {
-        section.refuse(key, format!("{key:?} is for kind = \"command\""));
+fn http(section: &mut Section<'_>) -> Option<ParticipantKind> {
+    refuse_all(section, &FILE_KEYS, "file");
+    for key in ["commit", "committed"] {
+        section.required(key);
     }
+    let (has_prepare, has_abort, has_ca) = (section.has("prepare"), section.has("abort"), section.has("ca"));
+    let prepare = request(section, "prepare", "prepare of [[participant]]");
+    let commit = request(section, "commit", "commit of [[participant]]");
+    let question = question(section, "committed of [[participant]]");
+    let abort = request(section, "abort", "abort of [[participant]]");
+    let ca = section.path("ca");
+    let (committed, switched, not_yet) = question?;
+    Some(ParticipantKind::Http(Box::new(Requests {
+        prepare: if has_prepare { Some(prepare?) } else { None },
+        commit: commit?,
+        committed,
+        switched,
+        not_yet,
+        abort: if has_abort { Some(abort?) } else { None },
+        ca: if has_ca { Some(ca?) } else { None },
+    })))
+}
+
+fn refuse_all(section: &mut Section<'_>, keys: &[&str], kind: &str) {
+    for key in keys {
+        section.refuse(key, format!("{key:?} is for kind = {kind:?}"));
+    }
+}
+
+fn file(section: &mut Section<'_>) -> Option<ParticipantKind> {
+    refuse_all(section, &COMMAND_KEYS, "command");
+    refuse_all(section, &HTTP_KEYS, "http");
     for key in FILE_KEYS {
         section.required(key);
     }

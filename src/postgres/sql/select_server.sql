@@ -1,7 +1,6 @@
 -- no parameters; one row of facts about this server and this database
 SELECT pg_catalog.current_setting('server_version_num')::int AS version_num,
        pg_catalog.current_setting('server_version') AS version,
-       (SELECT c.system_identifier FROM pg_catalog.pg_control_system() c) AS system_identifier,
        extract(epoch FROM pg_catalog.pg_postmaster_start_time())::bigint AS started_at,
        pg_catalog.pg_is_in_recovery() AS in_recovery,
        pg_catalog.current_setting('max_connections')::int AS max_connections,

@@ -1,0 +1,60 @@
+//! `[[lever]]`: what is turned before the copy and turned back afterwards.
+
+use std::time::Duration;
+
+use super::super::file::{Section, Text};
+use super::super::{Lever, Until};
+use super::{one_of, twice};
+
+const TIMEOUT: Duration = Duration::from_mins(1);
+
+/// All levers, if all are right and no name stands twice.
+pub(super) fn levers(top: &mut Section<'_>) -> Option<Vec<Lever>> {
+    let read: Vec<_> = top.sections("lever", "[[lever]]").into_iter().map(lever).collect();
+    twice(top, "lever", read.iter().filter_map(|(name, _)| name.as_ref()));
+    read.into_iter().map(|(_, lever)| lever).collect()
+}
+
+fn lever(mut section: Section<'_>) -> (Option<Text>, Option<Lever>) {
+    let name = section.required_text("name");
+    section.required("before");
+    let before = section.argv("before");
+    let has_after = section.has("after");
+    let after = section.argv("after");
+    let wait = section.duration("wait", Duration::ZERO);
+    let has_lasts = section.has("lasts");
+    let lasts = section.duration("lasts", Duration::ZERO);
+    let timeout = section.duration("timeout", TIMEOUT);
+    let has_until = section.has("until");
+    let until = section.text("until").and_then(|text| {
+        let later = [("monitor", "nothing watches metrics after the cutover yet; use \"finish\"")];
+        one_of(&section, "until", &text, &["reopen", "finish"], &later)
+    });
+    if has_until && !has_after {
+        section.refuse("until", "\"until\" says when `after` is run, and there is none");
+    }
+    if let (Some(wait), Some(lasts)) = (wait, lasts)
+        && has_lasts
+        && lasts <= wait
+    {
+        section.refuse("lasts", "\"lasts\" must be longer than \"wait\": both count from when it was turned");
+    }
+    section.end();
+    let lever = (|| {
+        Some(Lever {
+            name: name.clone()?.value,
+            before: before?,
+            after: if has_after { Some(after?) } else { None },
+            wait: wait?,
+            lasts: if has_lasts { Some(lasts?) } else { None },
+            until: match until {
+                Some("finish") => Until::Finish,
+                Some(_) => Until::Reopen,
+                None if has_until => return None,
+                None => Until::Reopen,
+            },
+            timeout: timeout?,
+        })
+    })();
+    (name, lever)
+}
