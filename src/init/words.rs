@@ -169,7 +169,7 @@ pub fn strongest(ended: &[String]) -> Option<&String> {
 /// How much of access a table of that name holds: 3 access itself, 2 who has it, 0 neither.
 pub fn weight(table: &str) -> u8 {
     let snake = snake(table);
-    let words: Vec<&str> = snake.split('_').map(singular).collect();
+    let words: Vec<&str> = snake.split(|c: char| !c.is_alphanumeric()).map(singular).collect();
     let has = |list: &[&str]| words.iter().any(|word| list.contains(word));
     // `pg_stat`-like counters and logs of access are not access.
     if words.iter().any(|word| matches!(*word, "log" | "audit" | "history" | "event" | "archive" | "stat")) {
