@@ -12,19 +12,12 @@ use crate::units::{count, show_millis};
 /// What was seen that the steps depend on.
 #[derive(Debug)]
 pub struct Seen<'a> {
-    /// The folder's files, in order; empty for a command.
-    pub migrations: &'a [Migration],
-    /// Versions that blue, and so its copy, has already.
-    pub applied: &'a std::collections::BTreeSet<String>,
+    /// The folder's files that blue, and so its copy, has not in yet, in the order they run; empty for a command.
+    pub pending: Vec<&'a Migration>,
     /// User tables that hold rows.
     pub tables: usize,
     /// Their bytes.
     pub bytes: u64,
-}
-
-/// The files that are not in yet: a set difference, in the folder's order, never a suffix.
-pub fn pending<'a>(seen: &Seen<'a>) -> Vec<&'a Migration> {
-    seen.migrations.iter().filter(|migration| !seen.applied.contains(&migration.version)).collect()
 }
 
 /// The steps of a run up to `ready`, in the order in which they act.
@@ -55,7 +48,7 @@ pub fn steps(plan: &Plan, seen: &Seen<'_>) -> Vec<Step> {
             steps.push(step(plan, Phase::Migrate, "command", Action::MigrateCommand, &title));
         }
         MigrationSource::Folder(_) => {
-            for migration in pending(seen) {
+            for migration in &seen.pending {
                 let action = Action::MigrateFile { file: migration.file.clone() };
                 let statements = migration.sql.statements.len();
                 let title = count(statements, "statement");
@@ -118,10 +111,14 @@ pub fn refresh(step: &Step, plan: &Plan, migrations: &[Migration]) -> Result<Ste
     Ok(now)
 }
 
-/// What decides a migration file's effect: its bytes and the bookkeeping done with it.
+/// What decides a migration file's effect: its bytes, how its statements run, and the bookkeeping done with it.
 fn migration_digest(plan: &Plan, migration: &Migration) -> String {
-    let record = plan.migrations.record.as_deref().unwrap_or_default();
-    digest([migration.file.as_bytes(), migration.checksum.as_bytes(), record.as_bytes()])
+    let crate::plan::Migrations { record, table, .. } = &plan.migrations;
+    let apart = if migration.apart.is_some() { "apart" } else { "together" };
+    let own = [&migration.file, &migration.checksum, &migration.version, &migration.description];
+    let books =
+        [migration.layout.name, apart, record.as_deref().unwrap_or_default(), table.as_deref().unwrap_or_default()];
+    digest(own.into_iter().map(String::as_bytes).chain(books.into_iter().map(str::as_bytes)))
 }
 
 /// What decides an action's effect. Timeouts, jobs and gates are in none.

@@ -4,8 +4,9 @@
 use std::fs;
 use std::path::Path;
 
+use teal::ddl::layout::LAYOUTS;
 use teal::ddl::transaction::{Unfit, unfit};
-use teal::ddl::{Migration, findings, read_folder, split};
+use teal::ddl::{Migration, findings, read_folder, recognise, split};
 use teal::error::Kind;
 use teal::finding::Severity;
 use tempfile::TempDir;
@@ -21,7 +22,7 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
 }
 
 fn read(files: &[(&str, &str)]) -> Vec<Migration> {
-    read_folder(folder(files).path()).unwrap()
+    read_folder(folder(files).path()).unwrap().migrations
 }
 
 /// The refusal's message without the folder's name.
@@ -67,27 +68,51 @@ fn a_checksum_is_sha256_of_the_bytes() {
 }
 
 #[test]
-fn what_is_no_plain_folder_is_refused_by_its_layout() {
+fn folders_of_other_tools_and_of_several_are_refused_by_name() {
     for (file, text, layout) in [
-        ("V1__x.sql", "", "Flyway or refinery"),
-        ("1_x.up.sql", "", "golang-migrate, pop or sqlx"),
-        ("1_x.down.sql", "", "golang-migrate, pop or sqlx"),
         ("1_x_down.sql", "", "separate up and down files"),
         ("1_x.undo.sql", "", "separate up and down files"),
-        ("1_x.autocommit.sql", "", "pop"),
-        ("1_x.sql", "-- +goose Up\n'", "goose"),
-        ("1_x.sql", "-- migrate:up\n", "dbmate"),
-        ("1_x.sql", "-- no-transaction\n", "sqlx"),
+        ("1_x.sql", "-- +migrate Up\n", "sql-migrate"),
+        ("1_x.sql", "--liquibase formatted sql\n", "Liquibase"),
     ] {
         assert_eq!(
             refusal(&[("0.sql", ""), (file, text)]),
-            format!("DIR/{file}: this looks like the layout of {layout}; layouts other than plain come later"),
+            format!("DIR/{file}: this looks like the layout of {layout}, which is not read"),
         );
     }
-    assert_eq!(
-        refusal(&[("2024-01-01_x/up.sql", "")]),
-        "DIR/2024-01-01_x: this looks like the layout of diesel; layouts other than plain come later",
-    );
+    for (file, text, names) in [
+        ("V1__x.sql", "", "0.sql is plain, V1__x.sql is flyway or refinery"),
+        ("1_x.down.sql", "", "0.sql is plain, 1_x.down.sql is golang-migrate or pop or sqlx"),
+        ("1_x.autocommit.up.sql", "", "0.sql is plain, 1_x.autocommit.up.sql is pop"),
+        ("1_x.fizz", "", "0.sql is plain, 1_x.fizz is no layout"),
+        ("1_x.sql", "-- +goose Up\n'", "0.sql is plain, 1_x.sql is goose"),
+        ("1_x.sql", "-- migrate:up\n", "0.sql is plain, 1_x.sql is dbmate"),
+        ("2024-01-01_x/up.sql", "", "0.sql is plain, 2024-01-01_x/up.sql is diesel"),
+    ] {
+        let what = format!("migrations folder DIR: files of several layouts in one folder: {names}");
+        assert_eq!(refusal(&[("0.sql", ""), (file, text)]), what);
+    }
+}
+
+#[test]
+fn a_folder_is_recognised_by_names_and_marks_as_far_as_they_go() {
+    for (files, expected) in [
+        (&[("1_x.sql", ""), ("README.md", "")][..], "plain sqlx"),
+        (&[("x.sql", "")], "plain"),
+        (&[("1_x.sql", "-- no-transaction\n")], "plain sqlx"),
+        (&[("1_x.up.sql", ""), ("1_x.down.sql", "")], "golang-migrate pop sqlx"),
+        (&[("1_x.up.sql", ""), ("2_x.postgres.up.sql", ""), ("2_x.up.sql", "")], "pop"),
+        (&[("V1__x.sql", ""), ("V2__y.sql", "")], "flyway refinery"),
+        (&[("V1.1__x.sql", ""), ("sub/R__y.sql", "")], "flyway"),
+        (&[("V1__x.sql", ""), ("afterMigrate.sql", "")], "flyway"),
+        (&[("1_x.sql", "-- +goose Up\n")], "goose"),
+        (&[("1_x.sql", "\u{feff}-- migrate:up\r\n")], "dbmate"),
+        (&[("2024-01-01-000000_x/up.sql", " "), ("2024-01-01-000000_x/down.sql", "")], "diesel"),
+    ] {
+        let found = recognise(folder(files).path()).unwrap();
+        assert_eq!(found.iter().map(|layout| layout.name).collect::<Vec<_>>().join(" "), expected, "{files:?}");
+    }
+    assert_eq!(LAYOUTS.map(|layout| layout.name), teal::plan::LAYOUT_NAMES);
 }
 
 #[test]

@@ -25,6 +25,8 @@ fn plan(blue: &Target, green: &Target) -> Plan {
         journal_dir: PathBuf::from(".migrate"),
         migrations: Migrations {
             source: MigrationSource::Folder(PathBuf::from("migrations")),
+            layout: None,
+            table: None,
             applied: None,
             record: None,
             lock_timeout: Duration::from_millis(500),

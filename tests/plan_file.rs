@@ -475,29 +475,23 @@ fn a_way_back_is_not_supported_yet() {
 
 #[test]
 fn later_values_are_not_supported_yet() {
-    assert_snapshot!(refused(&add("[[participant]]\nname = \"pooler\"\nkind = \"pgbouncer\"\nadmin = \"${GREEN_URL}\"").replace("blue-green", "in-place").replace("\"events\"", "\"all\"").replace("[capture]", "layout = \"auto\"\n[capture]")), @r#"
-    plan.toml:2:12: strategy = "in-place" is not supported yet: write a blue-green plan (and 3 more)
+    assert_snapshot!(refused(&add("[[participant]]\nname = \"pooler\"\nkind = \"pgbouncer\"\nadmin = \"${GREEN_URL}\"").replace("blue-green", "in-place").replace("\"events\"", "\"all\"")), @r#"
+    plan.toml:2:12: strategy = "in-place" is not supported yet: write a blue-green plan (and 2 more)
      --> plan.toml:2:12
       |
     2 | strategy = "in-place"
       |            ^^^^^^^^^^
 
-    error: layout = "auto" is not supported yet: only plain SQL files in one folder are read
-      --> plan.toml:11:10
-       |
-    11 | layout = "auto"
-       |          ^^^^^^
-
     error: writes = "all" is not supported yet: use "events" and replay what must not be lost
-      --> plan.toml:13:10
+      --> plan.toml:12:10
        |
-    13 | writes = "all"
+    12 | writes = "all"
        |          ^^^^^
 
     error: kind = "pgbouncer" is not supported yet: switch it with a participant of kind = "command"
-      --> plan.toml:17:8
+      --> plan.toml:16:8
        |
-    17 | kind = "pgbouncer"
+    16 | kind = "pgbouncer"
        |        ^^^^^^^^^^^
     "#);
 }

@@ -33,7 +33,7 @@ pub async fn run(args: ApplyArgs, out: &Output) -> Result<()> {
     let named = args.plan.path()?;
     let saved = read_saved(&named)?;
     let path = saved.as_ref().map_or(named, |doc| doc.path.clone());
-    let inputs = Inputs::read(&path)?;
+    let inputs = Inputs::read(&path).await?;
     let resuming = is_under_way(&inputs)?;
     let steps = if resuming {
         refuse_blockers(&look(&inputs, true).await?, out)?;

@@ -29,7 +29,7 @@ pub struct CutoverArgs {
 pub async fn run(args: CutoverArgs, out: &Output) -> Result<()> {
     let stop = stop_on_signals();
     let path = args.plan.path()?;
-    let inputs = Inputs::read(&path)?;
+    let inputs = Inputs::read(&path).await?;
     let plan = &inputs.plan;
     let run = Store::read(&engine::run_folder(plan))?.map(|(run, _)| run);
     if run.as_ref().is_some_and(|run| run.state == State::Finished) {

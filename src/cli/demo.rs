@@ -11,14 +11,13 @@ use super::Output;
 use super::inputs::{Inputs, look, stop_on_signals};
 use super::progress::listen;
 use crate::cutover::{Approval, Mode, cut_over};
-use crate::ddl;
 use crate::demo::schema::{PlanPaths, prepare_blue, write_files};
 use crate::demo::{Audit, Side, Traffic};
 use crate::engine::{self, Begin};
 use crate::error::{Context, Failure, Result};
 use crate::finding::blockers;
 use crate::journal::Store;
-use crate::plan::{MigrationSource, read_plan};
+use crate::plan::read_plan;
 use crate::postgres::{Access, Target};
 use crate::report::{PlanDoc, RunReport, plan_text, run_report, run_text, text};
 use crate::sandbox::Server;
@@ -112,7 +111,7 @@ async fn play(args: &DemoArgs, out: &Output, stop: &CancellationToken, begun: In
         stage.paths.conf.display()
     ));
 
-    let inputs = read_inputs(&stage)?;
+    let inputs = read_inputs(&stage).await?;
     let doc = look(&inputs, false).await?;
     show_plan(&doc, &stage, out)?;
     traffic.mark("apply");
@@ -166,14 +165,9 @@ async fn set_the_stage(args: &DemoArgs, out: &Output) -> Result<Stage> {
     Ok(Stage { green, paths, dir, urls, _servers: servers })
 }
 
-fn read_inputs(stage: &Stage) -> Result<Inputs> {
+async fn read_inputs(stage: &Stage) -> Result<Inputs> {
     let env = |name: &str| stage.urls.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
-    let plan = read_plan(&stage.paths.plan, &env)?;
-    let migrations = match &plan.migrations.source {
-        MigrationSource::Folder(folder) => ddl::read_folder(folder)?,
-        MigrationSource::Command { .. } => Vec::new(),
-    };
-    Ok(Inputs { plan, migrations })
+    Inputs::of(read_plan(&stage.paths.plan, &env)?).await
 }
 
 fn show_plan(doc: &PlanDoc, stage: &Stage, out: &Output) -> Result<()> {

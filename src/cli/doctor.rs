@@ -29,7 +29,7 @@ pub struct DoctorArgs {
 /// `all`: notes too.
 pub async fn run(args: DoctorArgs, all: bool, out: &Output) -> Result<()> {
     let path = args.plan.path()?;
-    let inputs = Inputs::read(&path)?;
+    let inputs = Inputs::plan_alone(&path)?;
     let plan = &inputs.plan;
     let read = Store::read(&run_folder(plan)).map_err(Failure::from);
     let state = read.as_ref().map_or(State::New, |read| read.as_ref().map_or(State::New, |(run, _)| run.state));

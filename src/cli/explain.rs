@@ -246,8 +246,27 @@ const EXPLANATIONS: &[Explanation] = &[
         "guard/wraparound",
         "Blue is near the end of its transaction numbers, and the copy's snapshot keeps vacuum from freeing any.",
     ),
-    of("migration/not-transactional", "A statement that can't run inside a transaction; each file runs in one."),
-    of("migration/own-transaction", "A file that begins or ends transactions itself; each file runs in one of ours."),
+    of(
+        "migration/edited",
+        "A file that is in has another checksum now than its tool recorded: it was edited after it ran.",
+    ),
+    of(
+        "migration/failed-before",
+        "The tool's bookkeeping has a migration as failed or under way: blue may have half of it, and so would its copy.",
+    ),
+    of(
+        "migration/not-transactional",
+        "A statement that can't run inside a transaction, in a file that runs in one; or one that can't be run exactly once.",
+    ),
+    of(
+        "migration/out-of-order",
+        "A file that is not in, older than some that are: its own tool would refuse it unless told otherwise.",
+    ),
+    of(
+        "migration/own-transaction",
+        "A file that begins or ends transactions itself, otherwise than with BEGIN first and COMMIT last.",
+    ),
+    of("migration/without-file", "Versions that are in and have no file in the folder."),
     of(
         "plan/program-missing",
         "A program of a participant or a lever is not on this machine; a cutover from here would be undone at its prepare, \

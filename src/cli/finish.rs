@@ -35,7 +35,7 @@ struct FinishDoc {
 
 pub async fn run(args: FinishArgs, out: &Output) -> Result<()> {
     let path = args.plan.path()?;
-    let inputs = Inputs::read(&path)?;
+    let inputs = Inputs::plan_alone(&path)?;
     let question = if args.unfence {
         "This drops capture, outbox and receipts, and lets blue take writes again, which nobody will replay."
     } else {
@@ -56,7 +56,7 @@ pub async fn run(args: FinishArgs, out: &Output) -> Result<()> {
 }
 
 async fn finish(inputs: &Inputs, unfence: bool, out: &Output) -> Result<Left> {
-    let Inputs { plan, migrations } = inputs;
+    let Inputs { plan, migrations, .. } = inputs;
     if !has_open_journal(plan)? {
         let lease = Lease::take_over(&plan.blue, Some(&plan.green)).await?;
         let left = engine::finish(plan, unfence, None).await;

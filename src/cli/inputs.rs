@@ -1,6 +1,6 @@
 //! What a command works from: the plan file, the migrations, and what is seen of both databases.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -8,22 +8,26 @@ use tokio_util::sync::CancellationToken;
 
 use super::PlanArg;
 use crate::catalog::{Structure, Table, read_structure, read_tables};
-use crate::ddl::{self, Migration};
+use crate::ddl::{self, Folder, Ignored, Migration, Standing};
 use crate::engine::{copy_step, run_folder};
 use crate::error::{Failure, Result};
 use crate::finding::Finding;
 use crate::journal::Store;
 use crate::lever;
 use crate::plan::{Lever, MigrationSource, ParticipantKind, Plan, read_plan};
-use crate::planner::{Seen, pending, steps};
+use crate::planner::{Seen, steps};
+use crate::postgres::{Access, Db};
 use crate::program::{Beyond, Program};
-use crate::report::{PlanDoc, Subject, plan_doc};
+use crate::report::{FolderSeen, PlanDoc, Subject, plan_doc};
 use crate::{guard, migrate};
 
 /// The plan and its migrations.
 pub struct Inputs {
     pub plan: Plan,
+    /// What the folder has to run; empty for a command.
     pub migrations: Vec<Migration>,
+    /// What lies there and is never run.
+    pub ignored: Vec<Ignored>,
 }
 
 impl PlanArg {
@@ -46,13 +50,34 @@ fn read(path: &Path) -> Result<Plan> {
 }
 
 impl Inputs {
-    pub fn read(path: &Path) -> Result<Self> {
-        let plan = read(path)?;
-        let migrations = match &plan.migrations.source {
-            MigrationSource::Folder(folder) => ddl::read_folder(folder)?,
-            MigrationSource::Command { .. } => Vec::new(),
-        };
-        Ok(Self { plan, migrations })
+    /// Reads the plan file and the folder that it names.
+    pub async fn read(path: &Path) -> Result<Self> {
+        Self::of(read(path)?).await
+    }
+
+    /// Reads the folder that the plan names. A database is asked only where the files alone don't say whose they are.
+    pub async fn of(plan: Plan) -> Result<Self> {
+        let MigrationSource::Folder(dir) = &plan.migrations.source else { return Ok(Self::alone(plan)) };
+        let Folder { migrations, ignored, .. } =
+            migrate::read_migrations(dir, &plan.migrations, &async || any_side(&plan).await).await?;
+        Ok(Self { plan, migrations, ignored })
+    }
+
+    /// The plan alone, for commands that run no migration: the folder may be gone by then.
+    pub fn plan_alone(path: &Path) -> Result<Self> {
+        read(path).map(Self::alone)
+    }
+
+    fn alone(plan: Plan) -> Self {
+        Self { plan, migrations: Vec::new(), ignored: Vec::new() }
+    }
+}
+
+/// Blue, or green where blue is gone: green is its copy and keeps the same books.
+async fn any_side(plan: &Plan) -> Result<Db> {
+    match plan.blue.connect(Access::ReadOnly).await {
+        Ok(blue) => Ok(blue),
+        Err(gone) => plan.green.connect(Access::ReadOnly).await.map_err(|_| gone.into()),
     }
 }
 
@@ -80,24 +105,30 @@ fn the_only_plan() -> Result<PathBuf> {
 /// What is seen of blue, green and the migrations, as the document that `plan` shows and `apply` begins from.
 /// `resuming`: green holds what this run put there.
 pub async fn look(inputs: &Inputs, resuming: bool) -> Result<PlanDoc> {
-    let Inputs { plan, migrations } = inputs;
+    let Inputs { plan, migrations, .. } = inputs;
     let (blue, green) = guard::connect_both(plan).await?;
     let mut findings = guard::check(plan, &blue, &green, resuming).await?;
     let tables = read_tables(&blue).await?;
     // The copy will have what blue has.
-    let applied = migrate::versions_in(&blue, plan.migrations.applied.as_deref()).await?;
-    let seen = seen(&tables, migrations, &applied);
-    findings.extend(pending(&seen).into_iter().flat_map(ddl::findings));
+    let books = read_books(inputs, &blue).await?;
+    let standings = &books.standings;
+    let pending: Vec<&Migration> =
+        migrations.iter().zip(standings).filter(|(_, standing)| standing.is_pending()).map(|(m, _)| m).collect();
+    findings.extend(books.findings);
+    findings.extend(pending.iter().flat_map(|migration| migration.findings()));
+    let seen = seen(&tables, pending);
     findings.extend(unproved(plan));
     findings.sort_by_key(|finding| finding.severity);
     let steps = steps(plan, &seen);
     let structure = read_structure(&blue).await?;
+    let folder = FolderSeen { migrations, standings, ignored: &inputs.ignored, table: books.table };
     let run = if resuming { Store::read(&run_folder(plan))?.map(|(run, _)| run) } else { None };
     let turned = run.as_ref().map(lever::turned_at).unwrap_or_default();
     let copied = run.is_some_and(|run| run.is_done(&copy_step()));
     Ok(plan_doc(Subject {
         plan,
         seen: &seen,
+        folder,
         tables: &tables,
         structure,
         steps,
@@ -108,9 +139,30 @@ pub async fn look(inputs: &Inputs, resuming: bool) -> Result<PlanDoc> {
     }))
 }
 
-fn seen<'a>(tables: &[Table], migrations: &'a [Migration], applied: &'a BTreeSet<String>) -> Seen<'a> {
+fn seen<'a>(tables: &[Table], pending: Vec<&'a Migration>) -> Seen<'a> {
     let holding: Vec<&Table> = tables.iter().filter(|table| table.holds_rows()).collect();
-    Seen { migrations, applied, tables: holding.len(), bytes: holding.iter().map(|table| table.bytes).sum() }
+    Seen { pending, tables: holding.len(), bytes: holding.iter().map(|table| table.bytes).sum() }
+}
+
+/// The folder against blue's bookkeeping.
+struct Books {
+    /// Where each migration stands, in the folder's order.
+    standings: Vec<Standing>,
+    /// Whose table keeps the books, as people read it.
+    table: Option<String>,
+    findings: Vec<Finding>,
+}
+
+async fn read_books(inputs: &Inputs, blue: &Db) -> Result<Books> {
+    let Inputs { plan, migrations, .. } = inputs;
+    let Some(layout) = migrations.first().map(|migration| migration.layout) else {
+        return Ok(Books { standings: Vec::new(), table: None, findings: Vec::new() });
+    };
+    let recorded = migrate::read_recorded(blue, &plan.migrations, layout).await?;
+    let table = migrate::table_name(&plan.migrations, layout);
+    let named = table.as_deref().unwrap_or("the plan's applied");
+    let findings = ddl::pending::findings(layout, migrations, &recorded, named);
+    Ok(Books { standings: ddl::standings(migrations, &recorded), table, findings })
 }
 
 /// What the plan leaves without proof.

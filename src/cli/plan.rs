@@ -22,7 +22,7 @@ pub struct PlanArgs {
 }
 
 pub async fn run(args: PlanArgs, out: &Output) -> Result<()> {
-    let inputs = Inputs::read(&args.plan.path()?)?;
+    let inputs = Inputs::read(&args.plan.path()?).await?;
     let mut doc = look(&inputs, is_under_way(&inputs)?).await?;
     let blocked = blockers(&doc.findings).count();
     if let Some(file) = &args.output {

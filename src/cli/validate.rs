@@ -32,7 +32,7 @@ struct ValidateDoc {
 
 pub async fn run(args: ValidateArgs, out: &Output) -> Result<()> {
     let path = args.plan.path()?;
-    let Inputs { plan, .. } = Inputs::read(&path)?;
+    let Inputs { plan, .. } = Inputs::plan_alone(&path)?;
     let folder = engine::run_folder(&plan);
     let run = crate::journal::Store::read(&folder)?.map(|(run, _)| run);
     let state = run.as_ref().map_or(State::New, |run| run.state);

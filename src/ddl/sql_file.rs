@@ -47,12 +47,25 @@ pub fn read_sql_file(path: &Path) -> Result<SqlFile> {
 impl SqlFile {
     /// Cuts what was read from `path` into statements; fails as [`read_sql_file`] does.
     pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self> {
+        let all = 0..bytes.len();
+        Self::from_part(path, bytes, all)
+    }
+
+    /// The same for a part of the file, whose bounds lie between lines: what stands elsewhere is not even looked at.
+    pub fn from_part(path: &Path, bytes: Vec<u8>, part: Range<usize>) -> Result<Self> {
         let text = String::from_utf8(bytes).map_err(|e| {
             let valid = String::from_utf8_lossy(e.as_bytes().get(..e.utf8_error().valid_up_to()).unwrap_or_default());
             let SplitError { line, column, .. } = SplitError::at(&valid, valid.len(), "");
             Failure::usage(format!("{}:{line}:{column}: not UTF-8", path.display()))
         })?;
-        let statements = split(&text).map_err(|e| refused(path, &text, &e))?;
+        let before = text.get(..part.start).unwrap_or_default();
+        let lines = before.bytes().filter(|byte| *byte == b'\n').count();
+        let mut statements = split(text.get(part.clone()).unwrap_or_default())
+            .map_err(|e| refused(path, &text, &SplitError::at(&text, part.start + e.offset, e.message)))?;
+        for statement in &mut statements {
+            statement.span = statement.span.start + part.start..statement.span.end + part.start;
+            statement.line += lines;
+        }
         Ok(Self { path: path.to_owned(), text, statements })
     }
 

@@ -1,6 +1,7 @@
 //! What can't run in a migration's own transaction.
 //!
-//! Each file runs in one transaction together with its bookkeeping, so that it is in as a whole or not at all. The
+//! A file runs in one transaction together with its bookkeeping, so that it is in as a whole or not at all, unless its
+//! tool's mark says otherwise ([`super::piece`]). The
 //! server refuses some statements there (`PreventInTransactionBlock` in its sources), and others would end that
 //! transaction under us. Told by words alone are the cases that depend on nothing else; REINDEX TABLE and CLUSTER of a
 //! partitioned table, DROP SUBSCRIPTION with a slot, and COMMIT inside DO and CALL depend on the database: there the
@@ -9,8 +10,10 @@
 //! Each form below was tried inside BEGIN on Postgres 15.18.
 
 use super::lex::{Lexer, TokenKind};
+use super::piece::{Refused, pieces};
 use super::source::Migration;
 use super::split::Statement;
+use super::sql_file::SqlFile;
 use crate::finding::Finding;
 
 /// Why a statement can't run in a file's transaction.
@@ -22,15 +25,18 @@ pub enum Unfit {
     OwnTransaction,
 }
 
-/// A blocker for every statement that can't run in the file's transaction.
+/// A blocker for every statement that can't be run as the file's statements are: in its transaction, or apart.
 pub fn findings(migration: &Migration) -> Vec<Finding> {
+    let place = |statement: &Statement| format!("{}:{}", migration.file, statement.line);
+    if migration.apart.is_some() {
+        let refused = pieces(&migration.sql).err().into_iter().flatten();
+        return refused
+            .map(|Refused { statement, unfit, what }| apart_finding(unfit, what, place(&statement)))
+            .collect();
+    }
     let statements = migration.sql.statements.iter();
-    statements
-        .filter_map(|statement| {
-            let (unfit, what) = unfit(statement, &migration.sql.text)?;
-            Some(finding(unfit, what, format!("{}:{}", migration.file, statement.line)))
-        })
-        .collect()
+    let found = statements.filter_map(|statement| Some((statement, unfit(statement, &migration.sql.text)?)));
+    found.map(|(statement, (unfit, what))| finding(unfit, what, place(statement))).collect()
 }
 
 fn finding(unfit: Unfit, what: &str, object: String) -> Finding {
@@ -42,7 +48,10 @@ fn finding(unfit: Unfit, what: &str, object: String) -> Finding {
                 "take it out of the migration and run it by itself"
             };
             Finding::blocker("migration/not-transactional", object, format!("{what} can't run in a transaction block"))
-                .so_what(format!("a file runs in one transaction, so the server would refuse it there; {advice}"))
+                .so_what(format!(
+                    "this file runs in one transaction, so the server would refuse it there; mark the file as your tool \
+                     wants it (docs/layouts.md), or: {advice}"
+                ))
         }
         Unfit::OwnTransaction => Finding::blocker(
             "migration/own-transaction",
@@ -50,11 +59,47 @@ fn finding(unfit: Unfit, what: &str, object: String) -> Finding {
             format!("{what} begins or ends a transaction itself"),
         )
         .so_what(
-            "a file runs in one transaction with its bookkeeping, which this would tear apart; take it out of the \
-                     file",
+            "a file runs in one transaction with its bookkeeping, which this would tear apart; only BEGIN as its first \
+             and COMMIT as its last statement are understood",
         ),
     }
     .next("migrate plan")
+}
+
+/// The same in a file whose statements run one by one.
+fn apart_finding(unfit: Unfit, what: &str, object: String) -> Finding {
+    match unfit {
+        Unfit::NotTransactional => {
+            Finding::blocker("migration/not-transactional", object, format!("{what} can't be run exactly once"))
+                .so_what("after a crash nobody could tell whether it was done, or it reaches beyond green's database")
+        }
+        Unfit::OwnTransaction => {
+            Finding::blocker("migration/own-transaction", object, format!("{what} without its other half"))
+                .so_what("statements run one by one here, or together between BEGIN and COMMIT; no other form is held")
+        }
+    }
+    .next("take it out of the file, then: migrate plan")
+}
+
+/// Whether BEGIN is the file's first statement and COMMIT its last, with no other transaction in between and no options.
+pub(super) fn is_whole(sql: &SqlFile) -> bool {
+    let [first, between @ .., last] = sql.statements.as_slice() else { return false };
+    let inner = between.iter().all(|statement| own_transaction(statement, statement.text(&sql.text)).is_none());
+    inner && is_plain_begin(first, &sql.text) && is_plain_commit(last, &sql.text)
+}
+
+/// `BEGIN` or `START TRANSACTION`, without options: an isolation level would have to be ours as well.
+pub(super) fn is_plain_begin(statement: &Statement, source: &str) -> bool {
+    let words = words(statement.text(source));
+    let all: Vec<&str> = words.iter().map(String::as_str).collect();
+    matches!(all.as_slice(), ["BEGIN"] | ["BEGIN", "WORK" | "TRANSACTION"] | ["START", "TRANSACTION"])
+}
+
+/// `COMMIT` or `END`, without AND CHAIN.
+pub(super) fn is_plain_commit(statement: &Statement, source: &str) -> bool {
+    let words = words(statement.text(source));
+    let all: Vec<&str> = words.iter().map(String::as_str).collect();
+    matches!(all.as_slice(), ["COMMIT" | "END"] | ["COMMIT" | "END", "WORK" | "TRANSACTION"])
 }
 
 /// Why this statement can't run in a file's transaction, and the words that say so.
@@ -152,7 +197,7 @@ fn creates_no_slot(text: &str) -> bool {
 }
 
 /// All unquoted words, in upper case. Only called for statements whose first word makes them short.
-fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     Lexer::new(text)
         .map_while(Result::ok)
         .filter(|token| token.kind == TokenKind::Word)

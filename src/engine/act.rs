@@ -12,7 +12,7 @@ use super::kept;
 use super::results::{CopyResult, MigratedResult, ProofResult, ValidatedResult, copy_result};
 use crate::capture;
 use crate::catalog::{read_tables, waiting_for};
-use crate::ddl::Migration;
+use crate::ddl::{Migration, standings};
 use crate::error::{Failure, Result};
 use crate::finding::{Finding, blockers};
 use crate::journal::{Recorder, Run};
@@ -232,8 +232,8 @@ impl<'a> Act<'a> {
         let migration = self.migrations.iter().find(|migration| migration.file == file);
         let migration = migration.ok_or_else(|| Failure::failed(format!("{file} is gone from the folder")))?;
         let plan = &self.plan.migrations;
-        let applied = migrate::versions_in(&self.green().await?, plan.applied.as_deref()).await?;
-        if applied.contains(&migration.version) {
+        let recorded = migrate::read_recorded(&self.green().await?, plan, migration.layout).await?;
+        if !standings(std::slice::from_ref(migration), &recorded).iter().all(|standing| standing.is_pending()) {
             return Err(Failure::blocked(format!(
                 "{file}: green's bookkeeping has version {} already",
                 migration.version

@@ -1,18 +1,16 @@
 //! One migration file: all its statements, its bookkeeping and our receipt in one transaction on green.
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use tokio_postgres::error::SqlState;
-use tokio_postgres::types::ToSql;
 use tokio_util::sync::CancellationToken;
 
-use crate::ddl::{Migration, bind};
+use super::bookkeeping;
+use crate::ddl::Migration;
 use crate::error::{Context, Failure, Result};
 use crate::failpoint::failpoint;
 use crate::plan;
-use crate::postgres::{Access, Db, Error, Target, Text, literal};
+use crate::postgres::{Access, Db, Error, Target, literal};
 use crate::step::{Notices, StepId, Unit};
 
 /// What one file did to green.
@@ -49,18 +47,6 @@ pub struct Order<'a> {
     pub step: &'a StepId,
     /// The input that the step took.
     pub digest: &'a str,
-}
-
-/// The versions that are in already, by the plan's `applied`; a missing table means none.
-pub async fn versions_in(db: &Db, applied: Option<&str>) -> Result<BTreeSet<String>> {
-    let Some(sql) = applied else { return Ok(BTreeSet::new()) };
-    let sql = sql.trim().trim_end_matches(';');
-    let wrapped = format!("SELECT version::pg_catalog.text FROM ({sql}\n) AS applied (version)");
-    match db.rows(&wrapped, &[]).await {
-        Ok(rows) => Ok(rows.iter().filter_map(|row| row.get::<_, Option<String>>(0)).collect()),
-        Err(e) if e.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(BTreeSet::new()),
-        Err(e) => Err(e.doing("the plan's `applied`").into()),
-    }
 }
 
 /// The facts of a file that is in: our receipt committed with it.
@@ -103,7 +89,9 @@ pub async fn run_file(
 async fn in_transaction(db: &Db, order: &Order<'_>, notices: &Notices) -> Result<FileFacts> {
     let Order { migration, plan, step, digest } = order;
     let path: String = db.row("SHOW search_path", &[]).await?.get(0);
+    let begun = Instant::now();
     db.run(&format!("BEGIN; SET LOCAL lock_timeout = {}", plan.lock_timeout.as_millis())).await?;
+    bookkeeping::make_table(db, plan, migration.layout).await?;
     let (_, _, _, wal_before) = transaction_facts(db).await?;
     let total = migration.sql.statements.len();
     for (done, statement) in migration.sql.statements.iter().enumerate() {
@@ -111,11 +99,9 @@ async fn in_transaction(db: &Db, order: &Order<'_>, notices: &Notices) -> Result
         let text = statement.text(&migration.sql.text);
         db.run(text).await.map_err(|e| statement_failure(order, statement, &e))?;
     }
-    if let Some(record) = &plan.record {
-        // The file may have changed the path for its own names; the plan's statement was written for the default.
-        db.run(&format!("SELECT pg_catalog.set_config('search_path', {}, true)", literal(&path))).await?;
-        write_record(db, record, migration).await?;
-    }
+    // The file may have changed the path and the role for its own names; the books are kept under the default.
+    db.run(&format!("RESET ROLE; SELECT pg_catalog.set_config('search_path', {}, true)", literal(&path))).await?;
+    bookkeeping::record(db, plan, migration, begun.elapsed()).await?;
     let (inserted, updated, deleted, wal_now) = transaction_facts(db).await?;
     let facts = FileFacts {
         file: migration.file.clone(),
@@ -139,22 +125,6 @@ async fn in_transaction(db: &Db, order: &Order<'_>, notices: &Notices) -> Result
     db.run("COMMIT").await.map_err(|e| Failure::from(e.doing(format!("{}: COMMIT", migration.file))))?;
     failpoint("migrate.after_commit");
     Ok(facts)
-}
-
-async fn write_record(db: &Db, record: &str, migration: &Migration) -> Result<()> {
-    let bound = bind(record).map_err(|e| Failure::usage(format!("the plan's `record`: {e}")))?;
-    let value = |name: &String| match name.as_str() {
-        "version" => Ok(Text(Some(migration.version.clone()))),
-        "name" => Ok(Text(Some(migration.name.clone()))),
-        "checksum" => Ok(Text(Some(migration.checksum.clone()))),
-        other => {
-            Err(Failure::usage(format!("the plan's `record` names :{other}; there are :version, :name and :checksum")))
-        }
-    };
-    let values = bound.params.iter().map(value).collect::<Result<Vec<Text>>>()?;
-    let params: Vec<&(dyn ToSql + Sync)> = values.iter().map(|v| v as &(dyn ToSql + Sync)).collect();
-    db.execute(&bound.sql, &params).await.map_err(|e| e.doing("the plan's `record`"))?;
-    Ok(())
 }
 
 /// Inserted, updated, deleted, and the end of the log.

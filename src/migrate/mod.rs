@@ -1,7 +1,9 @@
 //! Migrating green: the plan's files one by one, or the application's own migrator.
 
+mod bookkeeping;
 mod command;
 mod file;
 
+pub use bookkeeping::{read_migrations, read_recorded, record_sql, table_name, tables_on};
 pub use command::{CommandFacts, run_command};
-pub use file::{FileFacts, Order, already_in, run_file, versions_in};
+pub use file::{FileFacts, Order, already_in, run_file};

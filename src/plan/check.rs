@@ -8,6 +8,8 @@ mod migrations;
 mod participant;
 mod request;
 
+pub use migrations::LAYOUT_NAMES;
+
 use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;

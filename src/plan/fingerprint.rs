@@ -93,8 +93,9 @@ impl Plan {
 
     /// Where the migrations come from and how they are recorded; not what the files hold, not `lock_timeout`.
     pub fn migrations_digest(&self) -> String {
-        let Migrations { source, applied, record, lock_timeout: _ } = &self.migrations;
-        let parts = Parts::default().text("migrations").maybe(applied.as_deref()).maybe(record.as_deref());
+        let Migrations { source, layout, table, applied, record, lock_timeout: _ } = &self.migrations;
+        let parts = Parts::default().text("migrations").maybe(layout.as_deref()).maybe(table.as_deref());
+        let parts = parts.maybe(applied.as_deref()).maybe(record.as_deref());
         match source {
             MigrationSource::Folder(folder) => parts.text("folder").path(folder, self.folder()),
             // The variables' values may be secrets; a new password is no new plan.

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use crate::postgres::Target;
 
-pub use check::read_plan;
+pub use check::{LAYOUT_NAMES, read_plan};
 pub use fingerprint::digest;
 pub use request::{Answer, Body, Request, Requests};
 pub use window::{Opening, Window};
@@ -63,9 +63,15 @@ pub struct Plan {
 pub struct Migrations {
     /// A folder or a program.
     pub source: MigrationSource,
-    /// A query on green that lists the versions that are in already; none: all are pending.
+    /// The folder's layout by its name in [`crate::plan::LAYOUT_NAMES`]; none: it is recognised.
+    pub layout: Option<String>,
+    /// The tool's bookkeeping table, where it is not the usual one: exact as the catalog has it, `schema.table` or `table`.
+    pub table: Option<String>,
+    /// A query that lists the versions that are in already, instead of the tool's bookkeeping; none, and the layout has
+    /// none either: all are pending.
     pub applied: Option<String>,
-    /// A statement that records a version, with `:version`, `:name`, `:checksum`; in the file's transaction.
+    /// A statement that records a version, instead of the tool's own, in the file's transaction; with `:version`, `:name`,
+    /// `:checksum`, `:description`, `:script`, `:ms`.
     pub record: Option<String>,
     /// How long a statement may wait for a lock.
     pub lock_timeout: Duration,

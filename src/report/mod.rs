@@ -2,18 +2,20 @@
 //!
 //! Every document begins with `"format": "teal.<kind>/1"`, has units in its names, and only ever gains fields.
 //!
-//! - `plan.rs`: what will happen; saved by `plan -o`, run by `apply`;
+//! - `plan.rs`: what will happen; saved by `plan -o`, run by `apply`; `migrations.rs`: its folder;
 //! - `run.rs`: what happened, from the journal alone, so that it can be told on any day after;
 //! - `status.rs`: where a run stands;
 //! - `text.rs`: how findings, tables and failures read on a terminal of 80 columns.
 
 mod doctor;
+mod migrations;
 mod plan;
 mod run;
 mod status;
 pub mod text;
 
 pub use doctor::{CopyEstimate, DoctorDoc, Measured, TopicDoc, copy_estimate, doctor_text};
+pub use migrations::{FolderDoc, FolderSeen, IgnoredDoc, MigrationDoc, StatementDoc};
 pub use plan::{PlanDoc, Subject, drift, plan_doc, plan_text};
 pub use run::{RunReport, run_report, run_text};
 pub use status::{StatusDoc, TurnedLever, status_text};

@@ -7,13 +7,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::migrations::{
+    FolderDoc, FolderSeen, MigrationDoc, StatementDoc, folder_doc, migration_doc, migrations_text,
+};
 use super::text::{self, count, heading};
 use crate::catalog::{Structure, Table};
 use crate::cutover::longest_switch;
-use crate::ddl::{Migration, parse};
+use crate::ddl::Migration;
 use crate::finding::{Finding, Severity, blockers};
 use crate::plan::{Lever, Opening, ParticipantKind, Plan, When, Window};
-use crate::planner::{Estimate, Seen, estimate, pending};
+use crate::planner::{Estimate, Seen, estimate};
 use crate::step::Step;
 use crate::units::{show_bytes, show_millis};
 
@@ -38,6 +41,9 @@ pub struct PlanDoc {
     pub steps: Vec<Step>,
     /// Blue's tables that hold rows, largest first.
     pub tables: Vec<TableSize>,
+    /// Whose folder it is, and where what is in is kept; none where an own migrator runs.
+    #[serde(default)]
+    pub folder: Option<FolderDoc>,
     /// Every file of the folder, in order.
     pub migrations: Vec<MigrationDoc>,
     /// What is captured and replayed.
@@ -76,32 +82,6 @@ pub struct TableSize {
     pub bytes: u64,
     /// The planner's estimate; -1 where never analysed.
     pub estimated_rows: i64,
-}
-
-/// A migration file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MigrationDoc {
-    /// Its name in the folder.
-    pub file: String,
-    /// Its version.
-    pub version: String,
-    /// SHA-256 of its bytes.
-    pub checksum: String,
-    /// Whether it is still to be run.
-    pub pending: bool,
-    /// Its statements.
-    pub statements: Vec<StatementDoc>,
-}
-
-/// A statement of a migration file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StatementDoc {
-    /// Where it starts in the file, from 1.
-    pub line: usize,
-    /// `ALTER TABLE`.
-    pub verb: String,
-    /// What it names first, as written; none where it can't be told.
-    pub relation: Option<String>,
 }
 
 /// An event.
@@ -164,6 +144,8 @@ pub struct Subject<'a> {
     pub plan: &'a Plan,
     /// What was seen.
     pub seen: &'a Seen<'a>,
+    /// The folder against blue's bookkeeping.
+    pub folder: FolderSeen<'a>,
     /// Blue's tables.
     pub tables: &'a [Table],
     /// Blue's structure.
@@ -182,10 +164,9 @@ pub struct Subject<'a> {
 
 /// Makes the document.
 pub fn plan_doc(subject: Subject<'_>) -> PlanDoc {
-    let Subject { plan, seen, tables, structure, steps, mut findings, now, turned, copied } = subject;
-    let waiting: Vec<&str> = pending(seen).iter().map(|m| m.file.as_str()).collect();
-    let migrations: Vec<MigrationDoc> =
-        seen.migrations.iter().map(|m| migration_doc(m, waiting.contains(&m.file.as_str()))).collect();
+    let Subject { plan, seen, folder, tables, structure, steps, mut findings, now, turned, copied } = subject;
+    let with_standing = folder.migrations.iter().zip(folder.standings);
+    let migrations: Vec<MigrationDoc> = with_standing.map(|(m, standing)| migration_doc(m, *standing)).collect();
     let mut sizes: Vec<TableSize> = tables
         .iter()
         .filter(|table| table.holds_rows())
@@ -193,7 +174,7 @@ pub fn plan_doc(subject: Subject<'_>) -> PlanDoc {
         .collect();
     sizes.sort_by_key(|size| std::cmp::Reverse(size.bytes));
     let rewritten = rewritten_rows(&migrations, &sizes);
-    let mut estimate = estimate(seen.bytes, plan.jobs, rewritten, waiting.len());
+    let mut estimate = estimate(seen.bytes, plan.jobs, rewritten, seen.pending.len());
     estimate.wait_seconds = wait_seconds(plan, &turned, now);
     let ready_at = now.checked_add(if copied { Duration::ZERO } else { estimate.ready_in() }).unwrap_or(Timestamp::MAX);
     let window = plan.cutover.window.as_ref().and_then(|window| window_doc(plan, window, ready_at, now));
@@ -225,6 +206,7 @@ pub fn plan_doc(subject: Subject<'_>) -> PlanDoc {
         } else {
             format!("migrate apply {path}")
         },
+        folder: folder_doc(plan, folder),
         migrations,
         findings,
         structure,
@@ -303,20 +285,6 @@ fn window_doc(plan: &Plan, window: &Window, ready_at: Timestamp, now: Timestamp)
     })
 }
 
-fn migration_doc(migration: &Migration, pending: bool) -> MigrationDoc {
-    let statement = |statement: &crate::ddl::Statement| {
-        let kind = parse::kind(statement.text(&migration.sql.text), &statement.head);
-        StatementDoc { line: statement.line, verb: kind.verb, relation: kind.relation }
-    };
-    MigrationDoc {
-        file: migration.file.clone(),
-        version: migration.version.clone(),
-        checksum: migration.checksum.clone(),
-        pending,
-        statements: migration.sql.statements.iter().map(statement).collect(),
-    }
-}
-
 /// Rows of the tables that pending UPDATE, INSERT and DELETE statements name: the bulk of what migrations cost.
 fn rewritten_rows(migrations: &[MigrationDoc], sizes: &[TableSize]) -> u64 {
     let statements = migrations.iter().filter(|m| m.pending).flat_map(|m| &m.statements);
@@ -381,11 +349,7 @@ pub fn plan_text(doc: &PlanDoc) -> String {
         let rows = doc.events.iter().map(|event| vec![event.name.clone(), event.table.clone(), event.when.clone()]);
         out.push_str(&text::table(&[], rows));
     }
-    let pending: Vec<&MigrationDoc> = doc.migrations.iter().filter(|m| m.pending).collect();
-    if !pending.is_empty() {
-        out.push_str(&heading("Migrations, each in one transaction on green"));
-        out.push_str(&text::table(&[], pending.iter().map(|m| vec![m.file.clone(), verbs(m)])));
-    }
+    out.push_str(&migrations_text(doc.folder.as_ref(), &doc.migrations));
     out.push_str(&heading("Largest tables"));
     let largest = doc.tables.iter().take(8);
     out.push_str(&text::table(
@@ -432,29 +396,6 @@ fn cutover_rows(doc: &PlanDoc) -> Vec<Vec<String>> {
         rows.push(row("way back", &format!("none, says the plan: {why}")));
     }
     rows
-}
-
-/// `ALTER TABLE ×3 access_token, consent; UPDATE access_token`.
-fn verbs(migration: &MigrationDoc) -> String {
-    let mut by_verb: Vec<(&str, usize, Vec<&str>)> = Vec::new();
-    for statement in &migration.statements {
-        let at = by_verb.iter().position(|(verb, _, _)| *verb == statement.verb).unwrap_or_else(|| {
-            by_verb.push((&statement.verb, 0, Vec::new()));
-            by_verb.len() - 1
-        });
-        if let Some((_, n, relations)) = by_verb.get_mut(at) {
-            *n += 1;
-            relations.extend(
-                statement.relation.as_deref().filter(|name| !relations.contains(name)).into_iter().collect::<Vec<_>>(),
-            );
-        }
-    }
-    let one = |(verb, n, relations): &(&str, usize, Vec<&str>)| {
-        let times = if *n > 1 { format!(" ×{n}") } else { String::new() };
-        let names = if relations.is_empty() { String::new() } else { format!(" {}", relations.join(", ")) };
-        format!("{verb}{times}{names}")
-    };
-    by_verb.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 fn show_rows(rows: i64) -> String {

@@ -9,19 +9,41 @@ use super::super::{MigrationSource, Migrations};
 use super::one_of;
 
 const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
-const TOOLS: [&str; 8] = ["auto", "flyway", "golang-migrate", "sqlx", "goose", "dbmate", "diesel", "refinery"];
+
+const AUTO: &str = "auto";
+
+/// The layouts of a folder; `crate::ddl::layout` has what each means.
+pub const LAYOUT_NAMES: [&str; 9] =
+    ["plain", "flyway", "golang-migrate", "pop", "sqlx", "goose", "dbmate", "diesel", "refinery"];
 
 pub(super) fn migrations(mut section: Section<'_>) -> Option<Migrations> {
     let source = source(&mut section);
-    if let Some(layout) = section.text("layout") {
-        let later = TOOLS.map(|tool| (tool, "only plain SQL files in one folder are read"));
-        one_of(&section, "layout", &layout, &["plain"], &later);
-    }
+    let layout = layout(&mut section);
+    let table = section.text("table").map(|text| text.value);
     let applied = section.text("applied").map(|text| text.value);
     let record = section.text("record").map(|text| text.value);
     let lock_timeout = section.duration("lock_timeout", LOCK_TIMEOUT);
+    if section.has("command") {
+        for key in ["layout", "table"].into_iter().filter(|key| section.has(key)).collect::<Vec<_>>() {
+            section.refuse(key, format!("{key:?} is for \"source\": a program keeps its own books"));
+        }
+    }
     section.end();
-    Some(Migrations { source: source?, applied, record, lock_timeout: lock_timeout? })
+    Some(Migrations {
+        source: source?,
+        layout: layout.filter(|name| name != AUTO),
+        table,
+        applied,
+        record,
+        lock_timeout: lock_timeout?,
+    })
+}
+
+/// The layout's name; `auto`, or left out: it is recognised.
+fn layout(section: &mut Section<'_>) -> Option<String> {
+    let Some(text) = section.text("layout") else { return Some(AUTO.to_owned()) };
+    let valid: Vec<&str> = std::iter::once(AUTO).chain(LAYOUT_NAMES).collect();
+    one_of(section, "layout", &text, &valid, &[]).map(str::to_owned)
 }
 
 fn source(section: &mut Section<'_>) -> Option<MigrationSource> {

@@ -1,0 +1,2 @@
+-- :table name, as text; dbmate's own table
+CREATE TABLE :table (version varchar(128) PRIMARY KEY)

@@ -1,0 +1,2 @@
+-- :table name, :version text; as pop records it
+INSERT INTO :table (version) VALUES (:version)

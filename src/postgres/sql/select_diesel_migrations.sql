@@ -1,0 +1,2 @@
+-- :table name, as text; what is in by diesel's bookkeeping: version, description, checksum, state, all text
+SELECT version::text, NULL::text AS description, NULL::text AS checksum, 'in' AS state FROM :table ORDER BY version
