@@ -1,5 +1,7 @@
 //! `migrate init`: a first plan that passes `plan` as it stands, and says what it was derived from.
 
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
+
 mod support;
 
 use std::process::Command;
@@ -121,7 +123,7 @@ async fn odd_names_and_what_is_not_sure_make_a_plan_that_passes() {
     );
     stage.write("m/001.sql", "ALTER TABLE \"Odd \"\"Tokens\" RENAME TO fine_tokens;\nALTER TABLE fine_tokens RENAME \"isActive\" TO is_active;\n");
     let ran = stage.run(&["init", "--migrations", "m", "-o", "odd.toml", "--format", "json"]).expect(0);
-    assert_eq!(on(&ran), ["Odd \"Tokens no longer active", "auth.refresh_tokens revoked"]);
+    assert_eq!(on(&ran), ["auth.refresh_tokens revoked", "Odd \"Tokens no longer active"]);
     let text = stage.read("odd.toml");
     assert!(
         text.contains(r#"UPDATE fine_tokens SET is_active = false WHERE "user" = :"user" AND is_active"#),
@@ -174,4 +176,26 @@ async fn a_url_on_the_command_line_is_refused_and_never_repeated() {
     ran.says("the environment variable NOT_SET is not set");
     let ran = stage.run(&["init", "--migrations", "migrations", "-o", "x.toml"]).expect(2);
     ran.says("blue holds no table");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_s_layout_is_told_by_its_table_wherever_that_is() {
+    let stage = Stage::on(
+        Pair::start(
+            "CREATE SCHEMA auth;
+             CREATE TABLE auth.schema_migrations (version varchar(255) PRIMARY KEY);
+             INSERT INTO auth.schema_migrations VALUES ('20220101000000');
+             CREATE TABLE auth.sessions (id int PRIMARY KEY, revoked_at timestamptz);",
+        )
+        .await,
+        "",
+    );
+    stage.write("m/20220101000000_base.up.sql", "CREATE TABLE never_run (id int);");
+    stage.write("m/20230101000000_aal.up.sql", "ALTER TABLE auth.sessions ADD COLUMN aal text;");
+    stage.write("m/20230101000000_aal.down.sql", "ALTER TABLE auth.sessions DROP COLUMN aal;");
+    let ran = stage.run(&["init", "--migrations", "m", "-o", "pop.toml", "--format", "json"]).expect(0);
+    assert_eq!((ran.json()["pending"].as_u64(), ran.json()["layout"].as_str()), (Some(1), Some("pop")));
+    let text = stage.read("pop.toml");
+    assert!(text.contains("layout = \"pop\"") && text.contains("table = \"auth.schema_migrations\""), "{text}");
+    stage.run(&["plan", "pop.toml"]).expect(0);
 }

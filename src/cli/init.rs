@@ -31,6 +31,10 @@ pub struct InitArgs {
     /// The folder of migrations
     #[arg(long, value_name = "DIR", required_unless_present = "command", conflicts_with = "command")]
     migrations: Option<PathBuf>,
+    /// Its layout, where its files and blue don't tell
+    #[arg(long, value_name = "NAME", requires = "migrations",
+          value_parser = clap::builder::PossibleValuesParser::new(crate::plan::LAYOUT_NAMES))]
+    layout: Option<String>,
     /// The variable in which the application's own migrator takes the URL of its database
     #[arg(long, value_name = "NAME", requires = "command")]
     command_env: Option<String>,
@@ -77,7 +81,8 @@ pub async fn run(args: InitArgs, out: &Output) -> Result<()> {
     });
     let stop = stop_on_signals();
     let name = args.name.as_deref();
-    let order = Order { origin: &origin, wanted: &wanted, plan: &path, name, variable: &variable, stop: &stop };
+    let layout = args.layout.as_deref();
+    let order = Order { origin: &origin, wanted: &wanted, plan: &path, layout, name, variable: &variable, stop: &stop };
     let Planned { text, mut doc } = init::draft(&order).await?;
     check(&text, &path, &variable)?;
     doc.next = match (&args.from, to_stdout) {

@@ -1,8 +1,13 @@
-//! Where a database keeps which migrations are in: found by its table's name and columns.
+//! The folder's layout, where blue keeps which of its files are in, and which are not.
+
+use std::path::Path;
+use std::time::Duration;
 
 use super::facts::{Column, Kind, TableFacts};
-use crate::ddl::Migration;
-use crate::error::Result;
+use crate::ddl::{Migration, standings};
+use crate::error::{Kind as Failed, Result};
+use crate::migrate;
+use crate::plan::{MigrationSource, Migrations};
 use crate::postgres::Db;
 
 /// Columns that may hold a version, the likeliest first.
@@ -10,21 +15,118 @@ const VERSION: [&str; 7] = ["version", "version_id", "migration_id", "id", "migr
 /// More rows than this are no list of migrations.
 const MOST: i64 = 20_000;
 
-/// A table of applied migrations.
+/// What is to be run, and who keeps the books.
+#[derive(Debug)]
+pub struct Books {
+    /// As the plan will have it.
+    pub plan: Migrations,
+    /// The folder's files, in order; empty for a program.
+    pub migrations: Vec<Migration>,
+    /// Which of them are not in, by their place.
+    pub pending: Vec<usize>,
+    /// The folder's tool; none for plain files.
+    pub tool: Option<&'static str>,
+    /// The bookkeeping table's OID on blue.
+    pub table: Option<u32>,
+    /// What it was derived from; none where none was found.
+    pub because: Option<String>,
+    /// Why there is no statement that records.
+    pub unrecorded: Option<String>,
+}
+
+impl Books {
+    /// Of a program, which keeps its own.
+    pub fn of_program(source: MigrationSource) -> Self {
+        Self {
+            plan: said(source, None),
+            migrations: Vec::new(),
+            pending: Vec::new(),
+            tool: None,
+            table: None,
+            because: None,
+            unrecorded: None,
+        }
+    }
+
+    /// The files that are not in.
+    pub fn pending(&self) -> Vec<&Migration> {
+        self.pending.iter().filter_map(|at| self.migrations.get(*at)).collect()
+    }
+}
+
+fn said(source: MigrationSource, layout: Option<&str>) -> Migrations {
+    let layout = layout.map(str::to_owned);
+    Migrations { source, layout, table: None, applied: None, record: None, lock_timeout: Duration::from_secs(5) }
+}
+
+/// Reads a folder, and the bookkeeping that its tool, or whoever runs plain files, has on blue. `layout`: as the operator
+/// names it; none: recognised.
+pub async fn read(
+    dir: &Path,
+    layout: Option<&str>,
+    tables: &[TableFacts],
+    blue: &impl AsyncFn() -> Result<Db>,
+) -> Result<Books> {
+    let db = blue().await?;
+    let mut plan = said(MigrationSource::Folder(dir.to_owned()), layout);
+    let named: Vec<&TableFacts> = tables.iter().filter(|table| is_named_so(&table.name.object.0)).collect();
+    let mut folder = migrate::read_migrations(dir, &plan, blue).await;
+    if matches!(&folder, Err(e) if e.kind == Failed::Usage) && layout.is_none() {
+        // Its tool's table may have another name or schema.
+        for table in &named {
+            let other = Migrations { table: Some(table.plain()), ..plan.clone() };
+            if let Ok(read) = migrate::read_migrations(dir, &other, blue).await {
+                (folder, plan) = (Ok(read), other);
+                break;
+            }
+        }
+    }
+    let folder = folder.map_err(|mut e| {
+        // What it says of a plan is here an argument.
+        e.hint = e.hint.map(|hint| hint.replace("say it in the plan's [migrations]: layout = ", "name it: --layout "));
+        e
+    })?;
+    let mut books = Books { migrations: folder.migrations, ..Books::of_program(plan.source.clone()) };
+    if folder.layout.is_plain() {
+        if let Some(found) = find(&db, tables, &books.migrations).await? {
+            plan.applied = Some(found.applied);
+            plan.record = found.record.as_ref().ok().cloned();
+            books.unrecorded = found.record.err();
+            (books.table, books.because) = (Some(found.table), Some(found.because));
+        }
+    } else {
+        plan.layout = Some(folder.layout.name.to_owned());
+        books.tool = Some(folder.layout.tool);
+        for name in std::iter::once(plan.table.clone()).chain(named.iter().map(|table| Some(table.plain()))) {
+            if migrate::tables_on(&db, name.as_deref()).await?.contains(&folder.layout) {
+                plan.table = name;
+                let table = migrate::table_name(&plan, folder.layout).unwrap_or_default();
+                let there = tables.iter().find(|facts| [facts.plain(), facts.written.clone()].contains(&table));
+                books.table = there.map(|table| table.oid);
+                books.because = Some(format!("{}'s own {table}", folder.layout.tool));
+                break;
+            }
+        }
+    }
+    let recorded = migrate::read_recorded(&db, &plan, folder.layout).await?;
+    let standings = standings(&books.migrations, &recorded);
+    books.pending = (0..).zip(&standings).filter(|(_, standing)| standing.is_pending()).map(|(at, _)| at).collect();
+    books.plan = plan;
+    Ok(books)
+}
+
+/// A table in which plain files are recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bookkeeping {
-    /// Its OID on blue.
-    pub table: u32,
-    /// The query for the plan's `applied`.
-    pub applied: String,
-    /// The statement for its `record`; else why there is none.
-    pub record: Result<String, String>,
-    /// What it was derived from.
-    pub because: String,
+struct Bookkeeping {
+    table: u32,
+    applied: String,
+    /// Else why there is none.
+    record: Result<String, String>,
+    because: String,
 }
 
 /// Looks for it; of several the one that knows most of the folder's files.
-pub async fn find(blue: &Db, tables: &[TableFacts], migrations: &[Migration]) -> Result<Option<Bookkeeping>> {
+async fn find(blue: &Db, tables: &[TableFacts], migrations: &[Migration]) -> Result<Option<Bookkeeping>> {
     let mut best: Option<(usize, Bookkeeping)> = None;
     for table in tables.iter().filter(|table| is_named_so(&table.name.object.0)) {
         for column in VERSION.iter().filter_map(|name| table.column(name)) {

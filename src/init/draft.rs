@@ -1,12 +1,12 @@
 //! From a live blue or a dump, and the migrations, to the plan's text.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::bookkeeping::{self, Bookkeeping};
+use super::bookkeeping::{self, Books};
 use super::candidate::candidates;
 use super::check::{Around, CheckDraft, Rest, of_event, of_rest};
 use super::event::{self, Draft};
@@ -16,10 +16,10 @@ use super::prove::prove;
 use super::trace::Fates;
 use super::write::{self, InitDoc};
 use crate::catalog::{Server, read_server};
-use crate::ddl::{self, Migration};
+use crate::ddl::Migration;
 use crate::error::{Context, Failure, Result};
 use crate::migrate;
-use crate::plan::{MigrationSource, Migrations};
+use crate::plan::MigrationSource;
 use crate::postgres::{Access, Db, Ident, SCHEMA, Target};
 use crate::rehearse::{self, Raise, Source};
 use crate::replay;
@@ -65,6 +65,8 @@ pub struct Order<'a> {
     pub wanted: &'a Wanted,
     /// The plan file that will be written; paths in it are relative to its folder.
     pub plan: &'a Path,
+    /// The folder's layout; none: recognised.
+    pub layout: Option<&'a str>,
     /// The plan's name; none: derived.
     pub name: Option<&'a str>,
     /// The variable that holds blue's URL when the plan is run.
@@ -88,9 +90,7 @@ pub(super) struct Known<'a> {
     pub server: Server,
     pub database: String,
     pub tables: Vec<TableFacts>,
-    pub migrations: Vec<Migration>,
-    pub pending: BTreeSet<String>,
-    pub bookkeeping: Option<Bookkeeping>,
+    pub books: Books,
     pub fates: Fates,
     pub events: Vec<Draft>,
     pub checks: Vec<CheckDraft>,
@@ -99,10 +99,6 @@ pub(super) struct Known<'a> {
 
 /// Looks at blue, traces the pending migrations on a throwaway copy, and writes the plan's text.
 pub async fn draft(order: &Order<'_>) -> Result<Planned> {
-    let migrations = match order.wanted {
-        Wanted::Folder(folder) => ddl::read_folder(folder)?,
-        Wanted::Command { .. } => Vec::new(),
-    };
     let notices = Notices::new(StepId::new(Phase::Prepare, "init"), None);
     // Held to the end: the servers end with it.
     let restored = match order.origin {
@@ -116,24 +112,22 @@ pub async fn draft(order: &Order<'_>) -> Result<Planned> {
         (_, Some(blue)) => &blue.target,
         (Origin::Copy(_), None) => return Err(Failure::failed("nothing was restored")),
     };
-    let look = Look::at(target, &migrations).await?;
-    let pending: Vec<&Migration> = migrations.iter().filter(|m| !look.applied.contains(&m.version)).collect();
+    let look = Look::at(order, target).await?;
+    let pending = look.books.pending();
     let (fates, _copy) = trace(order, target, restored.as_ref(), &look, &pending, &notices).await;
     let blue = connect(target).await?;
     let events = events(&blue, &look, &fates).await?;
     let around = Around { tables: &look.tables, fates: &fates, pending: &pending, blue: &blue };
-    let rest = of_rest(around, look.bookkeeping.as_ref().map(|found| found.table)).await?;
+    let rest = of_rest(around, look.books.table).await?;
     let mut checks = Vec::new();
     for event in events.iter().filter(|event| !event.is_example() && !event.key_on_blue.is_empty()) {
         if let Some(table) = look.tables.iter().find(|table| table.oid == event.table) {
             checks.push(of_event(event, table, around).await?);
         }
     }
-    let pending = pending.iter().map(|migration| migration.version.clone()).collect();
-    let Look { server, tables, bookkeeping, .. } = look;
+    let Look { server, tables, books } = look;
     let database = target.dbname().to_owned();
-    let known =
-        Known { order, server, database, tables, migrations, pending, bookkeeping, fates, events, checks, rest };
+    let known = Known { order, server, database, tables, books, fates, events, checks, rest };
     Ok(write::plan(&known))
 }
 
@@ -147,12 +141,11 @@ async fn connect(target: &Target) -> Result<Db> {
 struct Look {
     server: Server,
     tables: Vec<TableFacts>,
-    bookkeeping: Option<Bookkeeping>,
-    applied: BTreeSet<String>,
+    books: Books,
 }
 
 impl Look {
-    async fn at(target: &Target, migrations: &[Migration]) -> Result<Self> {
+    async fn at(order: &Order<'_>, target: &Target) -> Result<Self> {
         let blue = connect(target).await?;
         let server = read_server(&blue).await?;
         let tables = read_facts(&blue).await?;
@@ -160,9 +153,15 @@ impl Look {
             return Err(Failure::usage(format!("{}: {} holds no table", target.name, target.dbname()))
                 .hint("name the database that serves today"));
         }
-        let bookkeeping = bookkeeping::find(&blue, &tables, migrations).await?;
-        let applied = migrate::versions_in(&blue, bookkeeping.as_ref().map(|found| found.applied.as_str())).await?;
-        Ok(Self { server, tables, bookkeeping, applied })
+        let books = match order.wanted {
+            Wanted::Folder(folder) => {
+                bookkeeping::read(folder, order.layout, &tables, &async || connect(target).await).await?
+            }
+            Wanted::Command { argv, .. } => {
+                Books::of_program(MigrationSource::Command { argv: argv.clone(), env: BTreeMap::new() })
+            }
+        };
+        Ok(Self { server, tables, books })
     }
 }
 
@@ -245,17 +244,10 @@ async fn migrate_copy(
         bookkeeping::bring(&connect(blue).await?, &db, &look.tables).await?;
     }
     match order.wanted {
-        Wanted::Folder(folder) => {
-            let record = look.bookkeeping.as_ref().and_then(|found| found.record.clone().ok());
-            let plan = Migrations {
-                source: MigrationSource::Folder(folder.clone()),
-                applied: None,
-                record,
-                lock_timeout: Duration::from_secs(5),
-            };
+        Wanted::Folder(_) => {
             for migration in pending {
                 let step = StepId::new(Phase::Migrate, &migration.file);
-                let file = migrate::Order { migration, plan: &plan, step: &step, digest: "" };
+                let file = migrate::Order { migration, plan: &look.books.plan, step: &step, digest: "" };
                 migrate::run_file(target, &file, notices, order.stop).await?;
             }
         }
@@ -272,7 +264,7 @@ async fn migrate_copy(
 /// The events, each tried on the migrated copy where there is one.
 async fn events(blue: &Db, look: &Look, fates: &Fates) -> Result<Vec<Draft>> {
     let mut events: Vec<Draft> = Vec::new();
-    let kept = look.bookkeeping.as_ref().map(|found| found.table);
+    let kept = look.books.table;
     let tables: Vec<TableFacts> = look.tables.iter().filter(|table| Some(table.oid) != kept).cloned().collect();
     for candidate in candidates(&tables) {
         let Some(table) = tables.iter().find(|table| table.oid == candidate.table) else { continue };

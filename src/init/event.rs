@@ -42,33 +42,33 @@ pub struct Doubt {
     /// For people.
     pub what: String,
     /// Who can settle it.
-    pub by: Settled,
+    pub by: Settler,
 }
 
 /// Who can settle a doubt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settled {
+pub enum Settler {
     /// A person, who knows what blue's columns mean or what must travel.
-    ByPerson,
+    Person,
     /// A person, who must write other statements for green: those that are there are an example.
-    ByRewriting,
+    Rewriting,
     /// Rows on a migrated copy.
-    ByRows,
+    Rows,
 }
 
 impl Doubt {
     /// One that a person settles.
     pub fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), by: Settled::ByPerson }
+        Self { what: what.into(), by: Settler::Person }
     }
 
     /// One that says that the statements are wrong, or made for a green that nobody has seen.
     pub fn about_green(what: impl Into<String>) -> Self {
-        Self { what: what.into(), by: Settled::ByRewriting }
+        Self { what: what.into(), by: Settler::Rewriting }
     }
 
     fn provable(what: String) -> Self {
-        Self { what, by: Settled::ByRows }
+        Self { what, by: Settler::Rows }
     }
 }
 
@@ -85,12 +85,12 @@ impl Draft {
 
     /// Whether rows would settle all that keeps it a comment.
     pub fn waits_for_rows(&self) -> bool {
-        !self.is_on() && self.doubts.iter().all(|doubt| doubt.by == Settled::ByRows)
+        !self.is_on() && self.doubts.iter().all(|doubt| doubt.by == Settler::Rows)
     }
 
     /// Whether its statements are only an example: green has not what they name.
     pub fn is_example(&self) -> bool {
-        self.doubts.iter().any(|doubt| doubt.by == Settled::ByRewriting)
+        self.doubts.iter().any(|doubt| doubt.by == Settler::Rewriting)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::event::{Doubt, Draft, Settled};
+use super::event::{Doubt, Draft, Settler};
 use super::facts::TableFacts;
 use crate::error::Result;
 use crate::plan::{Event, When};
@@ -41,7 +41,7 @@ pub async fn prove(draft: &mut Draft, table: &TableFacts, blue: &Db, green: &Tar
     }
     match on_rows(draft, &table.name, blue, &db, &statements).await {
         Ok(Ok(proof)) => {
-            draft.doubts.retain(|doubt| doubt.by != Settled::ByRows);
+            draft.doubts.retain(|doubt| doubt.by != Settler::Rows);
             draft.because.push(proof);
         }
         Ok(Err(Some(refuted))) => draft.doubts.push(Doubt::about_green(refuted)),
@@ -73,7 +73,7 @@ async fn on_rows(
         ))));
     }
     // Only provable doubts ask whether green's words mean the same: without an ended row nobody has shown it.
-    if ended.is_empty() && draft.doubts.iter().any(|doubt| doubt.by == Settled::ByRows) {
+    if ended.is_empty() && draft.doubts.iter().any(|doubt| doubt.by == Settler::Rows) {
         return Ok(Err(None));
     }
     let image: BTreeMap<String, Option<String>> = first.image.clone();

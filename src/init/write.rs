@@ -2,11 +2,13 @@
 
 use serde::Serialize;
 
+use super::bookkeeping::Books;
 use super::check::CheckDraft;
 use super::draft::{Known, Origin, Planned, Wanted};
 use super::event::Draft;
 use super::toml::{comment, list, string};
 use super::trace::Fates;
+use crate::plan::Migrations;
 use crate::report::text;
 use crate::units::{count, show_bytes};
 
@@ -31,6 +33,8 @@ pub struct InitDoc {
     pub bytes: u64,
     /// The folder as given, or the migrator's program.
     pub migrations: String,
+    /// The folder's layout; none: plain files, or a program.
+    pub layout: Option<String>,
     /// Files in the folder; 0 for a program.
     pub files: usize,
     /// Files that are not in yet; none for a program, which alone knows.
@@ -90,9 +94,10 @@ pub(super) fn plan(known: &Known<'_>) -> Planned {
         tables: known.tables.len(),
         bytes: known.tables.iter().map(|table| table.bytes).sum(),
         migrations: source(known),
-        files: known.migrations.len(),
-        pending: matches!(known.order.wanted, Wanted::Folder(_)).then_some(known.pending.len()),
-        bookkeeping: known.bookkeeping.as_ref().map(|found| found.because.clone()),
+        layout: known.books.plan.layout.clone(),
+        files: known.books.migrations.len(),
+        pending: matches!(known.order.wanted, Wanted::Folder(_)).then_some(known.books.pending.len()),
+        bookkeeping: known.books.because.clone(),
         traced: traced(&known.fates),
         events: known.events.iter().map(event_doc).collect(),
         checks: on.chain(known.rest.check.as_ref().map(|check| check.name.clone())).collect(),
@@ -174,31 +179,18 @@ fn migrations(known: &Known<'_>) -> String {
     let mut out = String::from("\n");
     match known.order.wanted {
         Wanted::Folder(folder) => {
+            let books = &known.books;
             let about = format!(
-                "Run on green, each file in one transaction of its own: {} of {} are not in yet. {}",
-                known.pending.len(),
-                count(known.migrations.len(), "file"),
+                "Run on green{}: {} of {} are not in yet. {}",
+                books.tool.map(|tool| format!(" as {tool} would run them")).unwrap_or_default(),
+                books.pending.len(),
+                count(books.migrations.len(), "file"),
                 traced_words(&known.fates),
             );
             out.push_str(&comment(&about));
             out.push_str("[migrations]\n");
             out.push_str(&format!("source = {}\n", string(&super::toml::relative(folder, known.order.plan))));
-            match &known.bookkeeping {
-                Some(found) => {
-                    out.push_str(&format!("applied = {}   # {}\n", string(&found.applied), found.because));
-                    match &found.record {
-                        Ok(record) => out.push_str(&format!("record = {}\n", string(record))),
-                        Err(why) => out.push_str(&comment(&format!(
-                            "record = \"INSERT INTO …\": nothing records what is run: {why}."
-                        ))),
-                    }
-                }
-                None => out.push_str(&comment(
-                    "No table that lists applied migrations was found, so every file counts as pending, and nothing is \
-                     recorded. Where there is one: applied = \"SELECT version FROM …\", record = \"INSERT INTO … (version) \
-                     VALUES (:version)\"",
-                )),
-            }
+            out.push_str(&bookkeeping(&books.plan, books));
             out.push_str("lock_timeout = \"500ms\"\n");
         }
         Wanted::Command { argv, variable } => {
@@ -209,6 +201,35 @@ fn migrations(known: &Known<'_>) -> String {
             out.push_str(&format!("[migrations]\ncommand = {}\n", list(argv)));
             out.push_str(&format!("env = {{ {variable} = \"${{GREEN_URL}}\" }}\n"));
         }
+    }
+    out
+}
+
+fn bookkeeping(plan: &Migrations, books: &Books) -> String {
+    let mut out = String::new();
+    let because = books.because.as_ref().map(|because| format!("   # {because}")).unwrap_or_default();
+    let lines =
+        [("layout", &plan.layout), ("table", &plan.table), ("applied", &plan.applied), ("record", &plan.record)];
+    let mut told = because.as_str();
+    for (key, value) in lines.iter().filter_map(|(key, value)| Some((key, value.as_ref()?))) {
+        out.push_str(&format!("{key} = {}{told}\n", string(value)));
+        told = "";
+    }
+    if let Some(why) = &books.unrecorded {
+        out.push_str(&comment(&format!("record = \"INSERT INTO …\": nothing records what is run: {why}.")));
+    }
+    if books.because.is_none() {
+        out.push_str(&comment(match books.tool {
+            Some(_) => {
+                "Its bookkeeping table was not found on blue, so every file counts as pending. Where it has another name: \
+                 table = \"schema.table\""
+            }
+            None => {
+                "No table that lists applied migrations was found, so every file counts as pending, and nothing is \
+                 recorded. Where there is one: applied = \"SELECT version FROM …\", record = \"INSERT INTO … (version) \
+                 VALUES (:version)\""
+            }
+        }));
     }
     out
 }
@@ -321,12 +342,10 @@ fn undecided(known: &Known<'_>) -> Vec<String> {
         all.push(format!("what the pending migrations do: {why}"));
     }
     if matches!(known.order.wanted, Wanted::Folder(_)) {
-        match &known.bookkeeping {
-            None => all.push("which migrations are in: no table lists them, so all count as pending".to_owned()),
-            Some(found) => {
-                all.extend(found.record.as_ref().err().map(|why| format!("how to record what is run: {why}")))
-            }
+        if known.books.because.is_none() {
+            all.push("which migrations are in: no table lists them, so all count as pending".to_owned());
         }
+        all.extend(known.books.unrecorded.as_ref().map(|why| format!("how to record what is run: {why}")));
     }
     let off = || known.events.iter().filter(|event| !event.is_on());
     all.extend(off().filter(|event| !event.is_elsewhere()).map(|event| {
@@ -350,7 +369,10 @@ pub fn init_text(doc: &InitDoc) -> String {
     let on = doc.events.iter().filter(|event| event.on);
     let names = |events: Vec<&str>| if events.is_empty() { "none".to_owned() } else { events.join(", ") };
     let pending = match doc.pending {
-        Some(pending) => format!("{pending} of {} pending in {}", count(doc.files, "file"), doc.migrations),
+        Some(pending) => {
+            let layout = doc.layout.as_ref().map(|layout| format!(" ({layout})")).unwrap_or_default();
+            format!("{pending} of {} pending in {}{layout}", count(doc.files, "file"), doc.migrations)
+        }
         None => format!("by {}", doc.migrations),
     };
     let traced = match doc.traced {
