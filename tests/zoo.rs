@@ -5,12 +5,15 @@
 
 mod support;
 
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use support::Pair;
 use support::stage::Stage;
 use teal::catalog::{read_structure, read_tables};
 use teal::postgres::{Access, Db, Target};
+use teal::sandbox::{Binaries, Server};
 use teal::snapshot;
 
 /// The topics, in an order in which they find what they need.
@@ -60,8 +63,76 @@ jobs = 3
 "#;
 
 async fn zoo() -> Stage {
-    let pair = Pair::start_with(&[("wal_level", "logical")], "").await;
-    for topic in ZOO {
+    stage_of(Server::start(&[("wal_level", "logical")]).unwrap(), &ZOO).await
+}
+
+/// A server whose programs lie in a folder of our own, with one more extension: Postgres finds its files relative to them.
+fn server_with_extension(folder: &Path) -> Server {
+    let system = Binaries::find().unwrap();
+    let bin = system.path("postgres").canonicalize().unwrap().parent().unwrap().to_owned();
+    let asked = |what: &str| {
+        let said = Command::new(bin.join("pg_config")).arg(what).output().unwrap();
+        PathBuf::from(String::from_utf8(said.stdout).unwrap().trim())
+    };
+    let mirrored = |path: &Path| folder.join(path.strip_prefix("/").unwrap());
+    let (share, library) = (asked("--sharedir"), asked("--pkglibdir"));
+    std::fs::create_dir_all(mirrored(&bin)).unwrap();
+    for program in ["postgres", "initdb", "pg_ctl"] {
+        std::fs::copy(bin.join(program), mirrored(&bin).join(program)).unwrap();
+    }
+    std::fs::create_dir_all(mirrored(&library).parent().unwrap()).unwrap();
+    symlink(&library, mirrored(&library)).unwrap();
+    let extensions = mirrored(&share).join("extension");
+    std::fs::create_dir_all(&extensions).unwrap();
+    for (from, to) in [(share.clone(), mirrored(&share)), (share.join("extension"), extensions.clone())] {
+        for entry in std::fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_name() != "extension" {
+                symlink(entry.path(), to.join(entry.file_name())).unwrap();
+            }
+        }
+    }
+    std::fs::write(extensions.join("zoo_config.control"), "default_version = '1.0'\nrelocatable = true\n").unwrap();
+    std::fs::write(extensions.join("zoo_config--1.0.sql"), include_str!("zoo/zoo_config--1.0.sql")).unwrap();
+    let binaries = Binaries::at(mirrored(&bin), system.major()).unwrap();
+    Server::start_with(binaries, &std::env::temp_dir(), &[]).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_an_extension_s_own_tables_take_the_place_of_those_that_green_s_made() {
+    let folder = tempfile::tempdir().unwrap();
+    // The server runs as another user where we are root.
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let schema =
+        "CREATE EXTENSION zoo_config; DELETE FROM a_notes; DELETE FROM kinds WHERE NOT own; CREATE TABLE mine (id int);
+                  INSERT INTO kinds (name, parent) VALUES ('of the user', 2);
+                  INSERT INTO kinds (name, parent) SELECT 'below ' || g, 4 FROM generate_series(1, 50) g;
+                  INSERT INTO a_notes VALUES (4, 'mine', NULL), (5, 'kinds', E'\\t'), (1, NULL, 'x');";
+    let stage = stage_of(server_with_extension(folder.path()), &[schema, include_str!("zoo/stage.sql")]).await;
+    stage.run(&["apply", "--yes"]).expect(0);
+    let (blue, green) = (stage.pair.on_blue().await, stage.pair.on_green().await);
+    let rows = async |db: &Db| {
+        let sql = "SELECT k::text FROM kinds k UNION ALL SELECT n::text FROM a_notes n UNION ALL SELECT nextval('kinds_id_seq')::text
+                   ORDER BY 1";
+        db.rows(sql, &[]).await.unwrap().iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>()
+    };
+    let on_blue = rows(&blue).await;
+    assert_eq!(on_blue, rows(&green).await);
+    assert!(on_blue.contains(&"(5,kinds,\"\t\")".to_owned()), "{on_blue:?}");
+    assert_eq!(dump(&stage.pair.blue), dump(&stage.pair.green));
+    // The proof looks at them.
+    let proof = async || {
+        let sessions = vec![green_session(&stage).await];
+        teal::validate::digest_beside_tables(sessions).await.unwrap()
+    };
+    let proved = proof().await;
+    green.run("UPDATE a_notes SET note = 'y' WHERE note = 'x'").await.unwrap();
+    assert_ne!(proof().await, proved);
+}
+
+async fn stage_of(server: Server, topics: &[&str]) -> Stage {
+    let pair = Pair::on(server, None, "").await;
+    for topic in topics {
         // A file may hold transactions and SET SESSION AUTHORIZATION: statement by statement, as psql does.
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), topic).unwrap();
