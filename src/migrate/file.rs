@@ -154,6 +154,7 @@ fn statement_failure(order: &Order<'_>, statement: &crate::ddl::Statement, e: &E
     }
     let code = e.code().map(|code| format!(" ({})", code.code())).unwrap_or_default();
     Failure::failed(format!("{}:{}: green: {}{code}", migration.path.display(), place.line, e.message()))
+        .at(&migration.path, place.line)
         .detail(lines.join("\n"))
         .state("the file is rolled back on green; the copy and the files before it stay; blue serves")
         .hint("mend the file, then run the same command again: it goes on with this file, without a new copy")
