@@ -1,6 +1,7 @@
 //! What every fallible part of Teal returns: a [`Failure`] whose kind decides the exit code.
 
 use std::fmt;
+use std::path::PathBuf;
 
 /// The result of everything that can fail in a way an operator sees.
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
@@ -49,12 +50,23 @@ pub struct Failure {
     pub state: Option<String>,
     /// The next command, shown after `Hint:`.
     pub hint: Option<String>,
+    /// The place in a file of the operator's that it is about, for annotations; `what` names it as well.
+    pub place: Option<Box<Place>>,
+}
+
+/// A place in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, from 1.
+    pub line: usize,
 }
 
 impl Failure {
     /// A failure of `kind`; the other constructors name the usual kinds.
     pub fn new(kind: Kind, what: impl Into<String>) -> Self {
-        Self { kind, what: what.into(), detail: None, state: None, hint: None }
+        Self { kind, what: what.into(), detail: None, state: None, hint: None, place: None }
     }
 
     /// [`Kind::Failed`]: safe to run again.
@@ -100,6 +112,13 @@ impl Failure {
     #[must_use]
     pub fn state(mut self, state: impl Into<String>) -> Self {
         self.state.get_or_insert_with(|| state.into());
+        self
+    }
+
+    /// Says which place in a file it is about.
+    #[must_use]
+    pub fn at(mut self, file: impl Into<PathBuf>, line: usize) -> Self {
+        self.place = Some(Box::new(Place { file: file.into(), line }));
         self
     }
 

@@ -222,7 +222,7 @@ async fn what_greens_server_lacks_of_blues_is_mended_by_what_is_said() {
                   ALTER ROLE app SET statement_timeout = '7s'; ALTER ROLE app SET search_path = auth, public";
     let stage = Stage::on(Pair::start_with(&settings, &format!("{SCHEMA} {schema}")).await, "");
     // Every column may take TOAST: the schema's restore locks three relations a table.
-    let wide = "DO $$ BEGIN FOR i IN 1..900 LOOP EXECUTE format('CREATE TABLE w%s (a text)', i); END LOOP; END $$";
+    let wide = "DO $$ BEGIN FOR i IN 1..660 LOOP EXECUTE format('CREATE TABLE w%s (a text)', i); END LOOP; END $$";
     stage.pair.on_blue().await.run(wide).await.unwrap();
     let other = Pair::start_with(
         &[
@@ -246,7 +246,7 @@ async fn what_greens_server_lacks_of_blues_is_mended_by_what_is_said() {
     assert!(found(&document, "guard/settings-differ")[0].contains("work_mem 9.0 MB → 4.0 MB"), "{document:#}");
     // pg_restore fails there indeed, and not because of anything else.
     let admin = other.on_green().await;
-    let in_one = "DO $$ BEGIN FOR i IN 1..900 LOOP EXECUTE format('CREATE TABLE w%s (a text)', i); END LOOP; END $$";
+    let in_one = "DO $$ BEGIN FOR i IN 1..660 LOOP EXECUTE format('CREATE TABLE w%s (a text)', i); END LOOP; END $$";
     assert!(admin.run(in_one).await.unwrap_err().message().contains("out of shared memory"));
 
     // Some lacks hide behind others: a role that is not there has no settings.

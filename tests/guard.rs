@@ -342,12 +342,51 @@ async fn what_the_copy_does_not_bring_is_named() {
         [
             "blocker guard/encoding: green is encoded in LATIN1, blue in UTF8",
             "warning guard/locale: green sorts by C/C (c), blue by C.UTF-8/C.UTF-8 (c)",
-            "blocker guard/not-carried: blue holds 1 large objects",
+            "warning guard/not-carried: blue has large objects, which are copied; their number: 1",
+            "blocker guard/not-carried: only a superuser can make a publication of all tables, or of a schema: \
+             publication feed",
             "warning guard/not-carried: something may be subscribed to blue",
             "warning guard/not-carried: blue receives changes from another server",
             "blocker guard/not-carried: our role on green can't make event triggers",
         ]
     );
+}
+
+#[tokio::test]
+async fn what_pg_dump_leaves_out_and_what_green_s_role_can_t_make_is_named() {
+    let pair = Pair::start(
+        "CREATE ROLE mover LOGIN PASSWORD 'x'; CREATE ROLE a; CREATE ROLE b; GRANT a, b TO mover;
+         CREATE TABLE odd (t pg_node_tree); CREATE LANGUAGE spoken HANDLER plpgsql_call_handler;
+         CREATE TABLE parent (n int NOT NULL); CREATE TABLE child () INHERITS (parent);
+         ALTER TABLE child ALTER n DROP NOT NULL;
+         CREATE FUNCTION sealed() RETURNS int LANGUAGE sql LEAKPROOF RETURN 1;
+         CREATE DOMAIN word AS text; CREATE TYPE span AS RANGE (subtype = int);
+         CREATE TABLE k (id int PRIMARY KEY); CREATE TABLE r (id int REFERENCES k); ALTER TABLE r DISABLE TRIGGER ALL;
+         CREATE MATERIALIZED VIEW kept AS SELECT 1 AS one; GRANT SELECT ON k TO a WITH GRANT OPTION;
+         SET SESSION AUTHORIZATION a; GRANT SELECT ON k TO b; RESET SESSION AUTHORIZATION;
+         ALTER DATABASE blue SET work_mem = '7MB'",
+    )
+    .await;
+    let green = Target::parse("green", &pair.server.url_as("mover", "x", "green")).unwrap();
+    pair.on_blue().await.run("GRANT CREATE ON DATABASE green TO mover").await.unwrap();
+    let found = check(&plan(&pair.blue, &green)).await;
+    let carried: Vec<Finding> = found.into_iter().filter(|f| f.id == "guard/not-carried").collect();
+    assert_eq!(
+        lines(&carried),
+        [
+            "blocker guard/not-carried: blue has a language whose handler came with the server: language spoken",
+            "blocker guard/not-carried: blue has columns of a type whose input refuses every value: odd.t",
+            "warning guard/not-carried: on blue a column may be NULL where its parent's may not: child.n",
+            "warning guard/not-carried: blue has foreign keys that are switched off: r_id_fkey on r",
+            "blocker guard/not-carried: only a superuser can make what blue has: function public.sealed(), \
+             language spoken",
+            "blocker guard/not-carried: privileges on blue were granted by others than the owner: table public.k",
+            "warning guard/not-carried: \"mover\" may not set what blue's database sets: work_mem",
+        ]
+    );
+    assert_eq!(carried[0].next, "DROP LANGUAGE spoken;");
+    assert_eq!(carried[1].next, "ALTER TABLE odd ALTER COLUMN t TYPE text USING t::text;");
+    assert_eq!(carried.last().unwrap().next, "ALTER DATABASE \"green\" OWNER TO \"mover\";");
 }
 
 #[tokio::test]

@@ -279,6 +279,7 @@ async fn goose_dbmate_and_diesel_are_recorded_as_they_do_it() {
 }
 
 /// dbmate itself, where npm can fetch it; said where not.
+#[allow(clippy::print_stderr)]
 fn looked_at_by_dbmate(dir: &Path, url: &str) {
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools");
     let dbmate = tools.join("node_modules/@dbmate/linux-x64/bin/dbmate");

@@ -154,6 +154,21 @@ impl Captured {
         "old"
     }
 
+    /// The event's predicate over the alias `new`: whether a row is still, or is now, what the event is about.
+    pub fn holds(&self) -> &str {
+        &self.predicate.new
+    }
+
+    /// Whether the event is that the predicate becomes true.
+    pub fn begins(&self) -> bool {
+        self.begins
+    }
+
+    /// The key of the row that has the alias `new`, as the outbox has it.
+    pub fn key_of_new(&self) -> String {
+        self.key_of("new")
+    }
+
     /// A condition that the table's row has the key of `e.key`, in a form that an index serves.
     pub fn key_matches(&self) -> String {
         let one = |(name, ty): &(Ident, String)| format!("old.{name} = (e.key ->> {})::{ty}", literal(&name.0));

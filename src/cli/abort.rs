@@ -7,7 +7,7 @@ use super::inputs::{Inputs, stop_on_signals};
 use super::progress::listen;
 use super::{Output, PlanArg, YesArg};
 use crate::engine::{self, Begin, Left};
-use crate::error::{Failure, Result};
+use crate::error::{Failure, Kind, Result};
 use crate::journal::{Lease, Purpose, State, Store};
 use crate::plan::Plan;
 use crate::report::text;
@@ -65,13 +65,14 @@ pub async fn run(args: AbortArgs, out: &Output) -> Result<()> {
 
 /// Where green is all that is missing, there is a way without it.
 fn gone_hint(e: Failure, path: &std::path::Path, green_gone: bool) -> Failure {
-    if green_gone || e.kind != crate::error::Kind::Failed || !e.what.starts_with("green: ") {
+    if green_gone || e.kind != Kind::Failed || !e.what.starts_with("green: ") {
         return e;
     }
-    e.hint(format!(
-        "once green answers: migrate abort {0}; if it is gone for good: migrate abort --green-gone {0}",
-        path.display()
-    ))
+    let mend = e.hint.clone().unwrap_or_else(|| format!("once green answers: migrate abort {}", path.display()));
+    Failure {
+        hint: Some(format!("{mend}; if it is gone for good: migrate abort --green-gone {}", path.display())),
+        ..e
+    }
 }
 
 async fn abort(inputs: &Inputs, green_gone: bool, out: &Output) -> Result<Left> {

@@ -45,7 +45,7 @@ pub async fn run(args: CutoverArgs, out: &Output) -> Result<()> {
         let deciding = run.is_some_and(|run| run.state == State::Switching && has_begun_to_decide(&run));
         if deciding && e.kind == Kind::Failed { in_doubt(plan, &e.what) } else { e }
     })?;
-    let switched = switch(&args, &inputs, &mut recorder, out).await;
+    let switched = Box::pin(switch(&args, &inputs, &mut recorder, out)).await;
     let state = recorder.run().state;
     recorder.close().await;
     let _ = shown.await;

@@ -8,9 +8,10 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::Output;
-use super::inputs::{Inputs, look, stop_on_signals};
+use super::inputs::{Inputs, cancelled_for, look, stop_on_signals};
 use super::progress::listen;
-use crate::cutover::{Approval, Mode, cut_over};
+use super::upgrade::{Meanwhile, upgrade as upgrade_to_the_end};
+use crate::cutover::Approval;
 use crate::demo::schema::{PlanPaths, prepare_blue, write_files};
 use crate::demo::{Audit, Side, Traffic};
 use crate::engine::{self, Begin};
@@ -21,7 +22,7 @@ use crate::plan::read_plan;
 use crate::postgres::{Access, Target};
 use crate::report::{PlanDoc, RunReport, plan_text, run_report, run_text, text};
 use crate::sandbox::Server;
-use crate::step::StepId;
+use crate::step::{Step, StepId};
 use crate::units::{show_bytes, show_millis};
 
 /// Clients that log in, refresh, introspect, revoke and log out all the while.
@@ -94,12 +95,6 @@ pub async fn run(args: DemoArgs, out: &Output) -> Result<()> {
         done = demo => done,
         () = cancelled_for(&stop, Duration::from_secs(10)) => Err(Failure::failed("interrupted").state("both servers are gone")),
     }
-}
-
-/// The steps end by themselves when they are asked to stop; what has not ended some time later is dropped.
-async fn cancelled_for(stop: &CancellationToken, grace: Duration) {
-    stop.cancelled().await;
-    tokio::time::sleep(grace).await;
 }
 
 async fn play(args: &DemoArgs, out: &Output, stop: &CancellationToken, begun: Instant) -> Result<()> {
@@ -211,17 +206,15 @@ async fn upgrade(
         listener,
     };
     let mut recorder = engine::begin(begin).await?;
-    let done = async {
-        engine::apply(&inputs.plan, &inputs.migrations, &mut recorder).await?;
-        traffic.mark("cutover");
-        let folder = recorder.folder().to_owned();
-        let given = engine::given(&inputs.plan, recorder.run(), &folder)?;
-        let approve = async |_: &Approval| true;
-        let done = cut_over(&given, &mut recorder, Mode::Switch(approve)).await?;
-        traffic.mark("switched");
-        engine::prove_cutover(&inputs.plan, &mut recorder, done.witness).await
-    }
-    .await;
+    let meanwhile = Meanwhile {
+        before: async |_: &Step| Ok(()),
+        approve: async |_: &Approval| {
+            traffic.mark("cutover");
+            true
+        },
+        switched: || traffic.mark("switched"),
+    };
+    let done = upgrade_to_the_end(inputs, &mut recorder, meanwhile).await;
     recorder.close().await;
     let _ = shown.await;
     done

@@ -4,6 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::Output;
+use crate::ddl::rule::{self, Rule};
 use crate::error::{Failure, Result};
 use crate::report::text;
 
@@ -168,6 +169,10 @@ const EXPLANATIONS: &[Explanation] = &[
         "guard/extension-rights",
         "CREATE EXTENSION wants a superuser on green. Make it there beforehand: it stays, and the restore goes past it.",
     ),
+    of(
+        "guard/extension-rows",
+        "Rows of extensions' own tables are copied, and the role on green may have no right to write them.",
+    ),
     of("guard/extension-version", "Green's server would make an older version of an extension than blue has."),
     of("guard/file-missing", "A file of a participant can't be read or replaced from this machine."),
     of("guard/green-not-empty", "Green must be an empty database: the copy makes every object itself."),
@@ -190,7 +195,11 @@ const EXPLANATIONS: &[Explanation] = &[
         "A transaction on blue has been open for long. The capture's triggers and the fence wait for one that holds their tables.",
     ),
     of("guard/no-tls", "A database on another machine is reached without TLS."),
-    of("guard/not-carried", "Something on blue does not travel with the copy yet."),
+    of(
+        "guard/not-carried",
+        "Something on blue does not travel with the copy, or green's server or role can't take it: each is named, with \
+             what to do about it. Notes and warnings say what green will have differently.",
+    ),
     of(
         "guard/pooler",
         "The URL leads to a pooler in transaction mode: sessions, locks and snapshots need the server itself.",
@@ -273,6 +282,14 @@ const EXPLANATIONS: &[Explanation] = &[
          an apply fail at the lever.",
     ),
     of("plan/journal-unread", "The journal of this plan's run can't be read: it is damaged, or its folder is none."),
+    of(
+        "plan/edit-not-taken",
+        "The plan file was edited while a run reads it, and can't be read any more. The run goes on as before; mend the file.",
+    ),
+    of(
+        "plan/jobs-changed",
+        "[snapshot] jobs was changed in the plan file while a run is at its copy or its indexes: taken at once, and journaled.",
+    ),
     of("plan/no-abort", "A participant prepares something that nothing undoes when the cutover is undone."),
     of("plan/no-checks", "Without checks nothing tells whether the migrations moved the data rightly."),
     of(
@@ -286,6 +303,15 @@ const EXPLANATIONS: &[Explanation] = &[
          as switched, and its requests may hold secrets.",
     ),
     of("plan/no-events", "Without events nothing that blue writes after the copy reaches green."),
+    of(
+        "snapshot/fewer-jobs",
+        "A server has no room for as many sessions as the plan has jobs. The copy goes on with fewer, and takes longer.",
+    ),
+    of(
+        "snapshot/not-analyzed",
+        "ANALYZE of a table fails on green, for example where a partition is a foreign table whose server does not answer. \
+             The copy goes on; the planner lacks its statistics.",
+    ),
     of("validate/constraint-not-valid", "A constraint on green is NOT VALID: rows may break it."),
     of("validate/digest-differs", "A table's rows on green are not blue's, though their number is the same."),
     of("validate/index-invalid", "An index on green is invalid: it is not used, and a unique one proves nothing."),
@@ -325,9 +351,35 @@ pub fn run(args: &ExplainArgs, out: &Output) -> Result<()> {
         out.result(&ExplainDoc::new(&[*found]), || format!("{}\n{}", found.id, text::wrapped(found.what, 2)));
         return Ok(());
     }
+    if let Some(rule) = rule::rule(id.strip_prefix("lint/").unwrap_or(id)) {
+        let doc = RuleDoc { format: "teal.rule/1", rule };
+        out.result(&doc, || rule_text(rule));
+        return Ok(());
+    }
     let nearest =
         EXPLANATIONS.iter().map(|e| (strsim::jaro_winkler(e.id, id), e.id)).max_by(|a, b| a.0.total_cmp(&b.0));
     let hint = nearest.filter(|(score, _)| *score > 0.8).map(|(_, id)| format!("did you mean {id}?"));
     Err(Failure::usage(format!("nothing is known by the name {id}"))
         .hint(hint.unwrap_or_else(|| "see the list: migrate explain".to_owned())))
+}
+
+/// A rule of `lint`.
+#[derive(Debug, Serialize)]
+struct RuleDoc<'a> {
+    format: &'static str,
+    #[serde(flatten)]
+    rule: &'a Rule,
+}
+
+fn rule_text(rule: &Rule) -> String {
+    let sql = |text: &str| text.lines().map(|line| format!("    {line}\n")).collect::<String>();
+    format!(
+        "lint/{} ({})\n{}{}\n  bad:\n{}\n  good:\n{}",
+        rule.id,
+        rule.severity.word(),
+        text::wrapped(rule.so_what, 2),
+        text::wrapped(&format!("instead: {}", rule.instead), 2),
+        sql(rule.bad),
+        sql(rule.good),
+    )
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +15,7 @@ use crate::error::{Failure, Result};
 use crate::finding::Finding;
 use crate::journal::Store;
 use crate::lever;
-use crate::plan::{Lever, MigrationSource, ParticipantKind, Plan, read_plan};
+use crate::plan::{Lever, MigrationSource, Outline, ParticipantKind, Plan, read_outline, read_plan};
 use crate::planner::{Seen, steps};
 use crate::postgres::{Access, Db};
 use crate::program::{Beyond, Program};
@@ -37,6 +38,11 @@ impl PlanArg {
             Some(path) => Ok(path.clone()),
             None => the_only_plan(),
         }
+    }
+
+    /// Reads no more of the plan than finds what a run left beside it: its variables need not be set.
+    pub fn outline(&self) -> Result<Outline> {
+        read_outline(&self.path()?, &|name| std::env::var(name).ok())
     }
 
     /// Reads the plan, with `${NAME}` from the environment.
@@ -270,4 +276,10 @@ pub fn stop_on_signals() -> CancellationToken {
         std::process::exit(1);
     });
     stop
+}
+
+/// The steps end by themselves when they are asked to stop; what has not ended some time later is dropped.
+pub async fn cancelled_for(stop: &CancellationToken, grace: Duration) {
+    stop.cancelled().await;
+    tokio::time::sleep(grace).await;
 }

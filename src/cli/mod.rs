@@ -11,12 +11,15 @@ mod demo;
 mod doctor;
 mod explain;
 mod finish;
+mod lint;
 mod inputs;
 mod output;
 mod plan;
 mod progress;
+mod rehearse;
 mod report;
 mod status;
+mod upgrade;
 mod validate;
 
 use std::ffi::OsString;
@@ -34,7 +37,7 @@ use output::Output;
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// How results are written: text, or JSON (one document, or one object per line for apply, cutover and demo)
+    /// How results are written: text, or JSON (one document, or one object per line for apply, cutover, rehearse and demo)
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Say more on stderr; twice for everything (RUST_LOG is honoured too)
@@ -79,6 +82,8 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Show every step, size, estimate and finding before anything runs
     Plan(plan::PlanArgs),
+    /// The whole run on throwaway servers, from a dump or a staging database: for CI
+    Rehearse(rehearse::RehearseArgs),
     /// Do all that can be done before the switch, up to `ready`; run again, it resumes
     Apply(apply::ApplyArgs),
     /// Where a run stands, from any machine
@@ -93,6 +98,8 @@ enum Command {
     Abort(abort::AbortArgs),
     /// After the switch: take down what is left, but the fence
     Finish(finish::FinishArgs),
+    /// What migration files would do to a live database, from their text alone
+    Lint(lint::LintArgs),
     /// Explain a finding or the exit codes
     Explain(explain::ExplainArgs),
     /// All of it on two throwaway servers under live traffic
@@ -141,6 +148,7 @@ async fn run(command: Command, verbose: u8, out: &Output) -> Result<()> {
     match command {
         Command::Doctor(args) => doctor::run(args, verbose > 0, out).await,
         Command::Plan(args) => plan::run(args, out).await,
+        Command::Rehearse(args) => Box::pin(rehearse::run(args, out)).await,
         Command::Apply(args) => apply::run(args, out).await,
         Command::Status(args) => status::run(args, out).await,
         Command::Cutover(args) => Box::pin(cutover::run(args, out)).await,
@@ -148,6 +156,7 @@ async fn run(command: Command, verbose: u8, out: &Output) -> Result<()> {
         Command::Report(args) => report::run(&args, out),
         Command::Abort(args) => abort::run(args, out).await,
         Command::Finish(args) => finish::run(args, out).await,
+        Command::Lint(args) => lint::run(&args, out),
         Command::Explain(args) => explain::run(&args, out),
         Command::Demo(args) => Box::pin(demo::run(args, out)).await,
     }

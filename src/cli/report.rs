@@ -1,13 +1,15 @@
-//! `migrate report`: what happened, from the journal alone.
+//! `migrate report`: what happened, from the journal alone; before a run, what the last rehearsal showed.
 
 use std::path::PathBuf;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::{Output, PlanArg};
-use crate::engine::run_folder;
 use crate::error::{Context, Failure, Result};
 use crate::journal::Store;
+use crate::plan::Outline;
+use crate::rehearse::saved::{self, Saved};
 use crate::report::{run_report, run_text};
 
 #[derive(Debug, Args)]
@@ -17,29 +19,61 @@ pub struct ReportArgs {
     /// Write it to a file: JSON with --format json, text otherwise
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// The last rehearsal's verdict, also where the plan has a run
+    #[arg(long)]
+    rehearsal: bool,
 }
 
 pub fn run(args: &ReportArgs, out: &Output) -> Result<()> {
-    let plan = args.plan.read()?;
-    let folder = run_folder(&plan);
-    let Some((run, entries)) = Store::read(&folder)? else {
+    let plan = args.plan.outline()?;
+    let folder = plan.journal_dir.join(&plan.name);
+    let rehearsed = saved::read(&plan.journal_dir, &plan.name)?;
+    let begun = if args.rehearsal { None } else { Store::read(&folder)? };
+    let Some((run, entries)) = begun else {
+        if let Some(rehearsed) = rehearsed {
+            return of_rehearsal(args, &plan, &rehearsed, out);
+        }
+        if args.rehearsal {
+            return Err(Failure::blocked(format!("plan {} was never rehearsed here", plan.name))
+                .hint(format!("migrate rehearse {} --from DUMP", plan.path.display())));
+        }
         return Err(Failure::blocked(format!("plan {} has no journal here: {}", plan.name, folder.display()))
             .hint(format!("bring it here from where this says it lies: migrate status {}", plan.path.display())));
     };
     let report = run_report(&run, &entries)?;
-    match &args.output {
-        None => out.result(&report, || run_text(&report)),
-        Some(file) => {
-            let text =
-                if out.is_json() { serde_json::to_string_pretty(&report)? + "\n" } else { plain(&run_text(&report)) };
-            std::fs::write(file, text).with_context(|| file.display().to_string())?;
-            out.say(&format!("Written to {}.\n", file.display()));
-        }
-    }
+    show(args, &report, || run_text(&report), out)?;
     if report.verdict == "failed" {
         return Err(Failure::blocked("the verdict is: failed")
             .hint(format!("see what failed above, and what comes next: migrate status {}", plan.path.display())));
     }
+    Ok(())
+}
+
+/// The last rehearsal's verdict, marked as one: a plan that has no run yet may have been tried.
+fn of_rehearsal(args: &ReportArgs, plan: &Outline, rehearsed: &Saved, out: &Output) -> Result<()> {
+    let text = |key: &str| rehearsed.document.get(key).and_then(|value| value.as_str()).unwrap_or("unknown").to_owned();
+    out.say(&format!(
+        "A rehearsal on throwaway servers, of {}; no run of plan {} has begun here or is shown.\n",
+        text("begun_at"),
+        plan.name
+    ));
+    show(args, &rehearsed.document, || rehearsed.text.clone(), out)?;
+    if text("verdict") == "passed" {
+        return Ok(());
+    }
+    Err(Failure::blocked("the rehearsal's verdict is: failed")
+        .hint(format!("mend what failed above, then: migrate rehearse {} --from DUMP", plan.path.display())))
+}
+
+/// To stdout, or to the file asked for.
+fn show(args: &ReportArgs, document: &impl Serialize, text: impl Fn() -> String, out: &Output) -> Result<()> {
+    let Some(file) = &args.output else {
+        out.result(document, text);
+        return Ok(());
+    };
+    let content = if out.is_json() { serde_json::to_string_pretty(document)? + "\n" } else { plain(&text()) };
+    std::fs::write(file, content).with_context(|| file.display().to_string())?;
+    out.say(&format!("Written to {}.\n", file.display()));
     Ok(())
 }
 

@@ -15,6 +15,12 @@ pub mod pending;
 pub mod transaction;
 pub mod piece;
 pub mod parse;
+pub mod read;
+pub mod lock;
+pub mod known;
+pub mod assess;
+pub mod rule;
+pub mod lint;
 pub mod bind;
 
 pub use bind::{Bound, bind};

@@ -78,6 +78,17 @@ impl SqlFile {
         Place { offset, line, column }
     }
 
+    /// Where a byte of the file lies.
+    pub fn place_at(&self, offset: usize) -> Place {
+        let SplitError { offset, line, column, .. } = SplitError::at(&self.text, offset, "");
+        Place { offset, line, column }
+    }
+
+    /// The line that a span begins in, with as much of it as is in that line underlined.
+    pub fn excerpt_of(&self, span: Range<usize>, label: &str) -> String {
+        excerpt(&self.path, &self.text, span, label)
+    }
+
     /// The line of the server's error position with the token there underlined and `label` beside it; without a
     /// position, the statement's first token.
     pub fn excerpt(&self, statement: &Statement, position: Option<usize>, label: &str) -> String {

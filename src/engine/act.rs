@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::checks;
+use super::edits::Edits;
 use super::kept;
 use super::results::{CopyResult, MigratedResult, ProofResult, ValidatedResult, copy_result};
 use crate::capture;
@@ -38,6 +39,8 @@ pub struct Act<'a> {
     migrations: &'a [Migration],
     /// Index builds that began while rows were still being copied; awaited by the step after.
     pub(super) indexes: Option<JoinHandle<Result<u64>>>,
+    /// The plan file, which may change while the run goes on.
+    pub(super) edits: Edits,
 }
 
 /// What an action leaves in the journal, and its outcome in one line.
@@ -46,7 +49,7 @@ pub(super) type Done = Result<(Value, String)>;
 impl<'a> Act<'a> {
     /// Acts for `plan`.
     pub fn new(plan: &'a Plan, migrations: &'a [Migration]) -> Self {
-        Self { plan, migrations, indexes: None }
+        Self { plan, migrations, indexes: None, edits: Edits::watch(plan) }
     }
 
     /// Whether a step that was found started is done; `None`: act again, which every action bears.
@@ -71,11 +74,13 @@ impl<'a> Act<'a> {
     }
 
     /// Does it.
-    pub async fn act(&mut self, step: &Step, recorder: &Recorder, notices: &Notices) -> Done {
+    pub async fn act(&mut self, step: &Step, recorder: &mut Recorder, notices: &Notices) -> Done {
         let run = recorder.run();
         match &step.action {
             Action::PrepareGreen => {
-                replay::prepare_green(&self.green().await?).await?;
+                let green = self.green().await?;
+                replay::prepare_green(&green).await?;
+                snapshot::keep_properties(&green).await?;
                 done(Value::Null, "prepared")
             }
             Action::TurnLever { lever } => self.turn_lever(lever).await,
@@ -99,7 +104,7 @@ impl<'a> Act<'a> {
             }
             Action::SetSequences => self.set_sequences().await,
             Action::Analyze => {
-                snapshot::analyze(&self.plan.green, self.plan.jobs, notices, recorder.stop()).await?;
+                snapshot::analyze(&self.plan.green, self.edits.jobs().now(), notices, recorder.stop()).await?;
                 done(Value::Null, "analyzed")
             }
             Action::ProveCopy => self.prove_copy(run, notices).await,
@@ -192,32 +197,43 @@ impl<'a> Act<'a> {
         snapshot::read_post_data(&super::copy::archive(folder)).await
     }
 
-    async fn build_indexes(&mut self, recorder: &Recorder, notices: &Notices) -> Done {
-        let built = if let Some(under_way) = self.indexes.take() {
-            under_way.await.map_err(|e| Failure::failed(e.to_string()))??
-        } else {
-            let post = self.post_data(recorder.folder()).await?;
-            super::copy::build_missing(self.plan, post, notices.clone(), recorder.stop().clone()).await?
+    async fn build_indexes(&mut self, recorder: &mut Recorder, notices: &Notices) -> Done {
+        let (folder, stop) = (recorder.folder().to_owned(), recorder.stop().clone());
+        let (plan, mut edits) = (self.plan, self.edits.clone());
+        let (jobs, under_way) = (edits.jobs(), self.indexes.take());
+        let building = async {
+            if let Some(under_way) = under_way {
+                return under_way.await.map_err(|e| Failure::failed(e.to_string()))?;
+            }
+            let post = self.post_data(&folder).await?;
+            super::copy::build_missing(&plan.green, post, jobs, notices.clone(), stop).await
         };
+        let built = edits.while_at(building, plan, recorder, notices).await?;
         done(json!({ "indexes": built }), &format!("{built} indexes and constraints"))
     }
 
     async fn set_sequences(&self) -> Done {
         let (blue, green) = (self.blue().await?, self.green().await?);
         let set = snapshot::set_sequences(&blue, &green, 0).await?;
+        snapshot::remember_sequences(&green).await?;
         snapshot::copy_settings(&blue, &green).await?;
         done(Value::Null, &count(set.len(), "sequence"))
     }
 
     async fn prove_copy(&self, run: &Run, notices: &Notices) -> Done {
         let CopyResult { digests, .. } = copy_result(run)?;
+        let green = &self.plan.green;
+        let sessions =
+            snapshot::open_up_to(self.edits.jobs().now(), notices, async || green.connect(Access::ReadOnly).await)
+                .await?;
+        let tables = read_tables(&self.green().await?).await?;
+        let tables: Vec<_> = tables.into_iter().filter(crate::catalog::Table::holds_rows).collect();
+        let mut green = validate::digest_all(sessions, &tables, notices).await?;
         let mut sessions = Vec::new();
         for _ in 0..self.plan.jobs {
             sessions.push(self.plan.green.connect(Access::ReadOnly).await?);
         }
-        let tables = read_tables(&self.green().await?).await?;
-        let tables: Vec<_> = tables.into_iter().filter(crate::catalog::Table::holds_rows).collect();
-        let green = validate::digest_all(sessions, &tables, notices).await?;
+        green.extend(validate::digest_beside_tables(sessions).await?);
         let findings = validate::compare_digests(&digests, &green);
         refuse(&findings, notices, "the copy is not what blue was")?;
         let rows = digests.iter().map(|digest| digest.rows).sum();

@@ -4,6 +4,7 @@
 //! - `act.rs`: what each action does, and its probe for a step found started;
 //! - `checks.rs`: the plan's checks at their moments;
 //! - `copy.rs`: the copy, where several parts of the library work at once;
+//! - `edits.rs`: the plan file edited meanwhile;
 //! - `prove.rs`: what is asked again behind the decision;
 //! - `results.rs`: what done steps leave in the journal for later ones;
 //! - `take_down.rs`: abort and finish, from any machine.
@@ -13,6 +14,7 @@ mod begin;
 mod checks;
 mod copy;
 mod levers;
+mod edits;
 mod prove;
 mod results;
 mod take_down;
@@ -35,6 +37,17 @@ pub use take_down::{Left, abort, abort_recorded, ask_to_stop, finish, finish_rec
 
 /// Does every step that is not done, in order, up to `ready`. Safe to run again after any failure.
 pub async fn apply(plan: &Plan, migrations: &[crate::ddl::Migration], recorder: &mut Recorder) -> Result<()> {
+    apply_with(plan, migrations, recorder, async |_| Ok(())).await
+}
+
+/// Like [`apply`]; `before` is awaited before each step that is run. A rehearsal writes to blue there, as an application
+/// would.
+pub async fn apply_with(
+    plan: &Plan,
+    migrations: &[crate::ddl::Migration],
+    recorder: &mut Recorder,
+    mut before: impl AsyncFnMut(&Step) -> Result<()>,
+) -> Result<()> {
     match recorder.run().state {
         State::Applying | State::Ready => {}
         state => {
@@ -53,6 +66,7 @@ pub async fn apply(plan: &Plan, migrations: &[crate::ddl::Migration], recorder: 
         if recorder.stop().is_cancelled() {
             return Err(interrupted(recorder));
         }
+        before(&step).await?;
         run_step(&mut act, recorder, &step).await?;
     }
     act.settle(recorder).await?;

@@ -108,7 +108,7 @@ async fn empty_ours(green: &Db) -> Result<&'static str> {
     }
     snapshot::empty_green(green).await?;
     drop_schema(green).await?;
-    Ok("empty; the settings of the database stay")
+    Ok("empty; the settings of the database are as they were")
 }
 
 fn shown(failures: &[Failure]) -> Vec<String> {

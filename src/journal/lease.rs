@@ -165,7 +165,9 @@ impl Lease {
     /// Lets go of both locks at once, waiting for the servers to have noticed, so that a next process finds them free.
     pub async fn release(self) {
         for db in [self.blue, self.green].into_iter().flatten() {
-            let _ = db.row("SELECT pg_catalog.pg_advisory_unlock($1)", &[&LOCK_KEY]).await;
+            // Over a network that stalls no answer comes; the lock ends with the session all the same.
+            let unlocked = db.row("SELECT pg_catalog.pg_advisory_unlock($1)", &[&LOCK_KEY]);
+            let _ = tokio::time::timeout(NOTICED, unlocked).await;
         }
     }
 }

@@ -19,6 +19,8 @@ use crate::step::{Notice, NoticeBody, Notices, StepId};
 
 /// How often the heartbeat row is written; `status` calls a run silent after ten of these.
 const HEARTBEAT: Duration = Duration::from_secs(1);
+/// How long the last one may take: a network that stalls must not keep a run that has ended.
+const LAST_BEAT: Duration = Duration::from_secs(5);
 
 /// A journal open for writing under a lease. Whatever acts, acts through it: step begun, act, step done.
 #[derive(Debug)]
@@ -183,8 +185,10 @@ impl Recorder {
             self.fall_silent().await;
             // What was appended last is still to be told: `status` reads the row. Whoever can't be told now is told by
             // the next process.
-            if let Err(e) = self.shared.beat().await {
-                tracing::debug!("the last heartbeat: {e}");
+            match tokio::time::timeout(LAST_BEAT, self.shared.beat()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(e)) => tracing::debug!("the last heartbeat: {e}"),
+                Err(_) => tracing::debug!("the last heartbeat: no answer"),
             }
         }
         drop(self.notices);

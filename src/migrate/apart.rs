@@ -140,18 +140,15 @@ impl Work<'_> {
 
     /// Announced, run, marked done. `known`: it was announced by a process that is gone, or failed.
     async fn alone(&self, alone: &Alone, known: Option<Known>) -> Result<()> {
-        let before = match known {
-            Some(known) => {
-                if self.has_happened(alone, &known.before).await? {
-                    return self.write(true, &known.before).await;
-                }
-                known.before
+        let before = if let Some(known) = known {
+            if self.has_happened(alone, &known.before).await? {
+                return self.write(true, &known.before).await;
             }
-            None => {
-                let before = self.before(alone).await?;
-                self.write(false, &before).await?;
-                before
-            }
+            known.before
+        } else {
+            let before = self.before(alone).await?;
+            self.write(false, &before).await?;
+            before
         };
         failpoint("migrate.piece.announced");
         self.db.run(&format!("SET lock_timeout = {}", WAIT.as_millis())).await?;

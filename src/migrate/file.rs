@@ -170,6 +170,7 @@ pub(super) fn statement_failure(order: &Order<'_>, statement: &crate::ddl::State
     }
     let code = e.code().map(|code| format!(" ({})", code.code())).unwrap_or_default();
     Failure::failed(format!("{}:{}: green: {}{code}", migration.path.display(), place.line, e.message()))
+        .at(&migration.path, place.line)
         .detail(lines.join("\n"))
         .state(match migration.apart {
             Some(_) => "this statement is not done; those before it in the file stay on green; blue serves",

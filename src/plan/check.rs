@@ -6,6 +6,7 @@ mod expectation;
 mod lever;
 mod migrations;
 mod participant;
+mod rehearse;
 mod request;
 
 pub use migrations::LAYOUT_NAMES;
@@ -20,7 +21,7 @@ use super::excerpt::{Problem, failure};
 use super::file::{PlanFile, Section, Text};
 use super::secret::Masks;
 use super::suggest::not_one_of;
-use super::{Cutover, Plan, Window};
+use super::{Cutover, Outline, Plan, Rehearsal, Rehearse, StandIns, Window};
 use crate::error::{Context, Failure, Result};
 
 /// Reads and checks a plan file; `env` gives the value of `${NAME}`.
@@ -28,27 +29,79 @@ use crate::error::{Context, Failure, Result};
 /// Fails with a usage failure whose detail is an excerpt of the file with the span underlined, one per problem found.
 /// Neither ever shows a secret.
 pub fn read_plan(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Plan> {
+    read(path, env, None).map(|(plan, _)| plan)
+}
+
+/// Reads a plan for a rehearsal on throwaway databases: blue's and green's own URLs are not looked at, wherever the plan
+/// takes them from, and what they name means the throwaway ones everywhere in it.
+pub fn read_rehearsal(path: &Path, env: &dyn Fn(&str) -> Option<String>, stand_ins: &StandIns) -> Result<Rehearsal> {
+    let variables = url_variables(path, stand_ins)?;
+    let instead = |name: &str| {
+        let found = variables.iter().find(|(variable, _)| variable == name);
+        found.map(|(_, url)| url.clone()).or_else(|| env(name))
+    };
+    let (plan, rehearse) = read(path, &instead, Some(stand_ins))?;
+    Rehearsal::of(plan, rehearse, variables, &stand_ins.green)
+}
+
+/// The variables that blue's and green's URLs are: `green = "${GREEN_URL}"`, each with the throwaway one.
+fn url_variables(path: &Path, stand_ins: &StandIns) -> Result<Vec<(String, String)>> {
+    let text = text_of(path)?;
+    let (table, _) = DeTable::parse_recoverable(&text);
+    let databases = table.get_ref().get("databases").and_then(|value| value.get_ref().as_table());
+    let variable = |name: &str| {
+        let written = databases?.get(name)?.get_ref().as_str()?;
+        written.strip_prefix("${")?.strip_suffix('}').map(str::to_owned)
+    };
+    let both = [("blue", &stand_ins.blue), ("green", &stand_ins.green)];
+    Ok(both.into_iter().filter_map(|(name, url)| Some((variable(name)?, url.clone()))).collect())
+}
+
+/// Reads name and journal folder alone.
+pub fn read_outline(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Outline> {
+    let text = text_of(path)?;
+    with_file(path, &text, env, None, |path, mut top| {
+        let name = top.required_text("name").and_then(|name| plan_name(&top, name));
+        let journal_dir = journal_dir(&mut top);
+        Some(Outline { path: path.to_path_buf(), name: name?, journal_dir: journal_dir? })
+    })
+}
+
+fn read(path: &Path, env: &dyn Fn(&str) -> Option<String>, stand_ins: Option<&StandIns>) -> Result<(Plan, Rehearse)> {
+    with_file(path, &text_of(path)?, env, stand_ins, plan)
+}
+
+fn text_of(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))
+}
+
+fn with_file<T>(
+    path: &Path,
+    text: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+    stand_ins: Option<&StandIns>,
+    read: impl FnOnce(&Path, Section<'_>) -> Option<T>,
+) -> Result<T> {
     let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|e| Failure::usage(format!("{shown}: {e}")))?;
     let path = std::path::absolute(path).with_context(|| shown.clone())?;
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
 
-    let (table, errors) = DeTable::parse_recoverable(&text);
+    let (table, errors) = DeTable::parse_recoverable(text);
     if let Some(error) = errors.first() {
         let span = error.span().unwrap_or_default();
         let problem = Problem::new(span, format!("not TOML: {}", error.message().replace('\n', " ")));
-        return Err(failure(&shown, &text, &Masks::of_broken(&text), vec![problem]));
+        return Err(failure(&shown, text, &Masks::of_broken(text), vec![problem]));
     }
-    let file = PlanFile { text: &text, folder, env, problems: RefCell::default() };
-    let plan = plan(&path, Section::new(&file, "", 0..0, table.get_ref()));
+    let file = PlanFile { text, folder, env, problems: RefCell::default(), stand_ins };
+    let plan = read(&path, Section::new(&file, "", 0..0, table.get_ref()));
     let problems = file.problems.take();
     match plan {
         Some(plan) if problems.is_empty() => Ok(plan),
-        _ => Err(failure(&shown, &text, &Masks::of(&text, table.get_ref()), problems)),
+        _ => Err(failure(&shown, text, &Masks::of(text, table.get_ref()), problems)),
     }
 }
 
-fn plan(path: &Path, mut top: Section<'_>) -> Option<Plan> {
+fn plan(path: &Path, mut top: Section<'_>) -> Option<(Plan, Rehearse)> {
     let name = top.required_text("name").and_then(|name| plan_name(&top, name));
     let strategy = top.required_text("strategy").and_then(|strategy| {
         let later = [("in-place", "write a blue-green plan")];
@@ -67,11 +120,11 @@ fn plan(path: &Path, mut top: Section<'_>) -> Option<Plan> {
     let events = event::unique(&top, events);
     let jobs = jobs(&mut top);
     let cutover = cutover(&mut top);
-    let participants =
-        top.sections("participant", "[[participant]]").into_iter().map(participant::participant).collect();
-    let participants = participant::in_order(&top, participants);
-    let levers = lever::levers(&mut top);
     let names = databases.as_ref().map(|databases| databases.names.as_slice()).unwrap_or_default();
+    let levers = rehearse::levers(&mut top);
+    let participants = rehearse::participants(&mut top);
+    let rehearse = rehearse::rehearse(&mut top, names, &participants);
+    let participants = participant::in_order(&top, participants);
     let checks =
         top.sections("check", "[[check]]").into_iter().map(|section| expectation::check(section, names)).collect();
     let checks = expectation::unique(&top, checks);
@@ -79,7 +132,7 @@ fn plan(path: &Path, mut top: Section<'_>) -> Option<Plan> {
 
     let databases = databases?;
     strategy?;
-    Some(Plan {
+    let plan = Plan {
         path: path.to_path_buf(),
         name: name?,
         blue: databases.blue?,
@@ -93,7 +146,8 @@ fn plan(path: &Path, mut top: Section<'_>) -> Option<Plan> {
         participants: participants?,
         levers: levers?,
         checks: checks?,
-    })
+    };
+    Some((plan, rehearse?))
 }
 
 fn plan_name(top: &Section<'_>, name: Text) -> Option<String> {

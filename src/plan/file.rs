@@ -13,6 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::excerpt::Problem;
 use super::later::{later, later_keys};
+use super::rehearsal::StandIns;
 use super::secret::{has_secret, shown};
 use super::suggest::nearest;
 use super::units;
@@ -27,6 +28,8 @@ pub(super) struct PlanFile<'p> {
     pub(super) env: &'p dyn Fn(&str) -> Option<String>,
     /// What is wrong so far.
     pub(super) problems: RefCell<Vec<Problem>>,
+    /// The databases of a rehearsal, instead of the plan's own.
+    pub(super) stand_ins: Option<&'p StandIns>,
 }
 
 impl PlanFile<'_> {
@@ -130,6 +133,11 @@ pub(super) struct Text {
 }
 
 impl Text {
+    /// A value that does not come from the file.
+    pub(super) fn given(value: String, span: Range<usize>) -> Self {
+        Self { value, raw: String::new(), span }
+    }
+
     /// As written, variables not expanded. May hold a password.
     pub(super) fn written(&self) -> &str {
         &self.raw
@@ -158,6 +166,21 @@ impl<'s> Section<'s> {
     /// The section `title` that begins at `span`.
     pub(super) fn new(file: &'s PlanFile<'s>, title: &'static str, span: Range<usize>, entries: &'s DeTable) -> Self {
         Self { file, title, span, entries, asked: Vec::new(), missing: Vec::new() }
+    }
+
+    /// The same section, read as part of another file: with other variables, or problems of its own.
+    pub(super) fn within<'t>(self, file: &'t PlanFile<'t>) -> Section<'t>
+    where
+        's: 't,
+    {
+        Section {
+            file,
+            title: self.title,
+            span: self.span,
+            entries: self.entries,
+            asked: self.asked,
+            missing: self.missing,
+        }
     }
 
     /// All keys, asked for or not.

@@ -8,6 +8,7 @@ mod excerpt;
 mod file;
 mod fingerprint;
 mod later;
+mod rehearsal;
 mod request;
 mod secret;
 mod settings;
@@ -21,8 +22,9 @@ use std::time::Duration;
 
 use crate::postgres::Target;
 
-pub use check::{LAYOUT_NAMES, read_plan};
+pub use check::{LAYOUT_NAMES, read_outline, read_plan, read_rehearsal};
 pub use fingerprint::digest;
+pub use rehearsal::{Rehearsal, Rehearse, StandIns};
 pub use request::{Answer, Body, Request, Requests};
 pub use window::{Opening, Window};
 
@@ -56,6 +58,17 @@ pub struct Plan {
     pub levers: Vec<Lever>,
     /// What must hold.
     pub checks: Vec<Check>,
+}
+
+/// The little of a plan that finds what a run left beside it: needs none of the plan's variables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outline {
+    /// The plan file.
+    pub path: PathBuf,
+    /// Names the run.
+    pub name: String,
+    /// The folder that holds the journals, absolute.
+    pub journal_dir: PathBuf,
 }
 
 /// Where the migrations come from and how their bookkeeping works.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use super::conninfo::{Attributes, Environment, Host, Login};
-use super::tls::{Mode, Roots, Tls, Version, system_roots};
+use super::tls::{Roots, Tls, Version, system_roots};
 use super::{Db, Error, reach};
 use crate::error::Result;
 
@@ -185,12 +185,7 @@ impl Target {
         Box::pin(reach::session(self, access)).await
     }
 
-    /// Whether the URL asks for TLS whatever the server says.
-    pub fn demands_tls(&self) -> bool {
-        self.login.tls.mode >= Mode::Require
-    }
-
-    /// Whether the URL leaves open which kind of server it is.
+    /// Which kind of server the URL asks for.
     pub(super) fn attributes(&self) -> Attributes {
         self.login.attributes
     }
@@ -212,6 +207,7 @@ impl fmt::Debug for Target {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tls::Mode;
     use super::*;
 
     fn in_env(url: &str, env: &[(&str, &str)]) -> Result<Target> {

@@ -143,6 +143,11 @@ impl Error {
         self.code().is_some_and(|c| *c == SqlState::LOCK_NOT_AVAILABLE || *c == SqlState::T_R_DEADLOCK_DETECTED)
     }
 
+    /// Whether the server, this database or this role has no room for another session.
+    pub fn is_full(&self) -> bool {
+        self.code() == Some(&SqlState::TOO_MANY_CONNECTIONS)
+    }
+
     /// Whether the same statement may pass when tried again: locks and serialization failures.
     pub fn is_transient(&self) -> bool {
         self.is_lock() || self.code().is_some_and(|c| *c == SqlState::T_R_SERIALIZATION_FAILURE)

@@ -3,13 +3,25 @@
 //! - `source.rs`: what `--from` names;
 //! - `archive.rs`: what a `pg_dump` archive says about itself; `needs.rs`: what it needs of a server: roles, extensions,
 //!   a database of its encoding;
-//! - `restore.rs`: a throwaway blue from either, and an empty green like it.
+//! - `restore.rs`: a throwaway blue from either, and an empty green like it;
+//! - `event.rs`: how an event of the plan is made to happen; `traffic.rs`: when, and what became of it;
+//! - `saved.rs`: the last verdict, kept beside the journals; `verdict.rs`: the document and its text; `junit.rs` and `annotations.rs`: the same for a CI.
 
+mod annotations;
 mod archive;
+mod event;
+mod junit;
 mod needs;
 mod restore;
+pub mod saved;
 mod source;
+mod traffic;
+mod verdict;
 
+pub use annotations::annotations;
 pub use archive::{Archive, Format};
-pub use restore::{Blue, Green, Origin, Raise, empty_green, raise};
+pub use junit::junit;
+pub use restore::{Blue, Green, Origin, Raise, empty_green, no_room, raise};
 pub use source::Source;
+pub use traffic::{EventMade, Moment, Pause, Traffic};
+pub use verdict::{FailureDoc, Measured, RehearsalDoc, rehearsal_text};

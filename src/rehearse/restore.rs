@@ -47,6 +47,20 @@ pub struct Blue {
     pub findings: Vec<Finding>,
 }
 
+impl Blue {
+    /// Its URL; holds the password.
+    pub fn url(&self) -> String {
+        self.server.url(self.target.dbname())
+    }
+}
+
+impl Green {
+    /// Its URL; holds the password.
+    pub fn url(&self) -> String {
+        self.server.url(self.target.dbname())
+    }
+}
+
 /// A throwaway server with an empty database like blue's.
 #[derive(Debug)]
 pub struct Green {
@@ -293,13 +307,18 @@ async fn run_restore(
     })
 }
 
+/// The failure that a full disk is, where one of these servers met it: then nothing was shown about the plan.
+pub fn no_room(failure: &Failure, servers: [&Server; 2]) -> Option<Failure> {
+    servers.into_iter().find(|server| disk_is_full(failure, server)).map(|server| disk_full(server).state(GONE))
+}
+
 /// Whether a failure on one of our servers comes from the disk.
-pub(super) fn disk_is_full(e: &Failure, server: &Server) -> bool {
+fn disk_is_full(e: &Failure, server: &Server) -> bool {
     let words = "No space left on device";
     e.what.contains(words) || e.detail.as_ref().is_some_and(|said| said.contains(words)) || server.log().contains(words)
 }
 
-pub(super) fn disk_full(server: &Server) -> Failure {
+fn disk_full(server: &Server) -> Failure {
     let parent = server.folder().parent().unwrap_or(Path::new("/")).display();
     Failure::failed(format!("the disk that holds {parent} is full")).hint(
         "set TMPDIR to a folder on a larger one: blue and green both stand there, about twice the database's size",

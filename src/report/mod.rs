@@ -5,9 +5,11 @@
 //! - `plan.rs`: what will happen; saved by `plan -o`, run by `apply`; `migrations.rs`: its folder;
 //! - `run.rs`: what happened, from the journal alone, so that it can be told on any day after;
 //! - `status.rs`: where a run stands;
+//! - `lint.rs`: what files would do, for people, code scanning and CI;
 //! - `text.rs`: how findings, tables and failures read on a terminal of 80 columns.
 
 mod doctor;
+mod lint;
 mod migrations;
 mod plan;
 mod run;
@@ -15,6 +17,7 @@ mod status;
 pub mod text;
 
 pub use doctor::{CopyEstimate, DoctorDoc, Measured, TopicDoc, copy_estimate, doctor_text};
+pub use lint::{LintDoc, lint_text};
 pub use migrations::{FolderDoc, FolderSeen, IgnoredDoc, MigrationDoc, StatementDoc};
 pub use plan::{PlanDoc, Subject, drift, plan_doc, plan_text};
 pub use run::{RunReport, run_report, run_text};

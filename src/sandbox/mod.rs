@@ -109,6 +109,25 @@ impl Server {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
+    /// Lets its folder stay when it stops. Gives the file that holds its password for libpq (`PGPASSFILE`), readable by
+    /// its owner alone.
+    pub fn keep(&self) -> Result<PathBuf> {
+        let file = self.folder.join("pgpass");
+        std::fs::write(&file, "")?;
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))?;
+        std::fs::write(&file, format!("127.0.0.1:{}:*:{SUPERUSER}:{}\n", self.port, self.password))?;
+        std::fs::write(self.folder.join("keep"), "")?;
+        Ok(file)
+    }
+
+    /// The command that starts it again when its folder was kept.
+    pub fn start_command(&self) -> String {
+        let program = self.binaries.path("pg_ctl");
+        let user = if rustix::process::geteuid().is_root() { "runuser -u postgres -- " } else { "" };
+        let (folder, port) = (self.folder.display(), self.port);
+        format!("{user}{} -D {folder}/data -l {folder}/log -o '-p {port} -k {folder}' start", program.display())
+    }
+
     /// Stops the server at once, as a crash would (SIGQUIT); its data stay.
     pub fn crash(&self) -> Result<()> {
         self.pg_ctl(&["stop", "--mode=immediate", "--wait"])

@@ -4,13 +4,15 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::read_tables;
-use crate::error::{Context, Failure, Result};
-use crate::postgres::{Access, Name, Target};
+use crate::error::{Failure, Result};
+use crate::finding::Finding;
+use crate::postgres::{Access, Error, Name, Target};
 use crate::step::{Notices, Unit};
 
 use super::ends::Ends;
 use super::indexes::LOCK_TIMEOUT;
 use super::interrupted;
+use super::sessions::open_up_to;
 
 /// Analyses all of green's tables, the largest first, on `jobs` sessions. Repeatable.
 ///
@@ -25,16 +27,13 @@ pub async fn analyze(green: &Target, jobs: usize, notices: &Notices, cancel: &Ca
 }
 
 async fn analyze_all(green: &Target, jobs: usize, notices: &Notices, ends: &mut Ends) -> Result<()> {
-    let first = green.connect(Access::ReadWrite).await?;
-    let mut tables = read_tables(&first).await?;
+    let mut tables = read_tables(&green.connect(Access::ReadOnly).await?).await?;
     tables.retain(|table| table.partition_of.is_none());
     tables.sort_by_key(|table| table.bytes);
     let mut names: Vec<Name> = tables.into_iter().map(|table| table.name).collect();
     let total = names.len() as u64;
-    let mut sessions = vec![first];
-    while sessions.len() < jobs.clamp(1, names.len().max(1)) {
-        sessions.push(green.connect(Access::ReadWrite).await?);
-    }
+    let jobs = jobs.min(names.len());
+    let mut sessions = open_up_to(jobs, notices, async || green.connect(Access::ReadWrite).await).await?;
     for session in &sessions {
         session.run(LOCK_TIMEOUT).await?;
         ends.add(session);
@@ -46,8 +45,15 @@ async fn analyze_all(green: &Target, jobs: usize, notices: &Notices, ends: &mut 
             && let Some(name) = names.pop()
             && let Some(session) = sessions.pop()
         {
+            let notices = notices.clone();
             running.spawn(async move {
-                session.run(&format!("ANALYZE {name}")).await.with_context(|| format!("analysing {}", name.plain()))?;
+                match session.run(&format!("ANALYZE {name}")).await {
+                    Err(e) if e.is_lost() || e.is_lock() || e.is_cancelled() || e.code().is_none() => {
+                        return Err(Failure::from(e).context(format!("analysing {}", name.plain())));
+                    }
+                    Err(e) => notices.found(unanalysed(&name, &e)),
+                    Ok(()) => {}
+                }
                 Ok::<_, Failure>((session, name))
             });
         }
@@ -57,4 +63,11 @@ async fn analyze_all(green: &Target, jobs: usize, notices: &Notices, ends: &mut 
         done += 1;
         notices.progress(done, total, Unit::Tables, name.plain());
     }
+}
+
+/// Statistics are no part of the data, and where a partition is a foreign table they need the foreign server.
+fn unanalysed(name: &Name, e: &Error) -> Finding {
+    Finding::warning("snapshot/not-analyzed", format!("green {}", name.plain()), format!("it can't be analysed: {e}"))
+        .so_what("queries on it are planned without statistics")
+        .next(format!("ANALYZE {name};"))
 }

@@ -18,6 +18,9 @@ const LOCK_ATTEMPTS: usize = 20;
 /// The longest pause between two attempts.
 const LOCK_PAUSE: Duration = Duration::from_secs(2);
 
+/// How often the keeper's session is looked at.
+const KEEPER_INTERVAL: Duration = Duration::from_millis(200);
+
 /// A moment of blue: all that a session needs to see the same rows. Who exports it is not its business.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CopyPoint {
@@ -102,16 +105,48 @@ fn refuse_other_tables(seen: &[Table], asked: &[Table]) -> Result<()> {
     }
 }
 
+impl Export {
+    /// Waits until the keeper's session is gone, and gives the failure that says so. Never returns otherwise; meant for
+    /// `select!`.
+    pub async fn lost(&self) -> Failure {
+        while !self.db.is_closed() {
+            tokio::time::sleep(KEEPER_INTERVAL).await;
+        }
+        keeper_lost(&self.db.name)
+    }
+
+    /// Asks the keeper whether it still holds its locks: what was read under the snapshot is whole only then. A table that
+    /// nobody was reading may have been truncated in the moment between the keeper's end and our noticing.
+    pub async fn confirm(&self) -> Result<()> {
+        self.db.row("SELECT 1", &[]).await.map_err(|e| {
+            tracing::info!(error = %e, "the keeper does not answer");
+            keeper_lost(&self.db.name)
+        })?;
+        Ok(())
+    }
+}
+
+fn keeper_lost(database: &str) -> Failure {
+    Failure::failed(format!("{database}: the session that holds the snapshot of the copy was lost"))
+        .state("the copy is undone at its next start; blue was not changed")
+        .hint("run the same command again: the copy starts over")
+}
+
 /// Another read-only session in the same snapshot, row security off: a policy would hide rows from the copy, and an
 /// error is better.
 ///
 /// Fails where the keeper is gone.
 pub async fn join(blue: &Target, point: &CopyPoint) -> Result<Db> {
+    enter(blue, point).await.map_err(|e| Failure::from(e).hint("the copy must start over"))
+}
+
+/// The same, for whoever decides on the error.
+pub(super) async fn enter(blue: &Target, point: &CopyPoint) -> Result<Db, Error> {
     let db = blue.connect(Access::ReadOnly).await?;
     let snapshot = literal(&point.snapshot);
     db.run(&format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {snapshot}"))
         .await
-        .map_err(|e| Failure::from(e.doing("joining the snapshot of the copy")).hint("the copy must start over"))?;
+        .map_err(|e| e.doing("joining the snapshot of the copy"))?;
     db.run("SET LOCAL row_security = off").await?;
     Ok(db)
 }

@@ -13,6 +13,7 @@ use crate::step::{Notices, Unit};
 
 use super::ends::Ends;
 use super::interrupted;
+use super::jobs::Jobs;
 use super::post_data::{PostData, PostItem, SESSION};
 
 /// How long a lock may take: nobody but the copy should be there. Applies to locks, never to the build itself.
@@ -30,7 +31,7 @@ pub async fn build_indexes(
     post: &PostData,
     tables: &[Table],
     ready: UnboundedReceiver<Name>,
-    jobs: usize,
+    jobs: Jobs,
     notices: &Notices,
     cancel: &CancellationToken,
 ) -> Result<()> {
@@ -53,7 +54,7 @@ async fn build_all(
     green: &Target,
     mut line: Line,
     mut ready: UnboundedReceiver<Name>,
-    jobs: usize,
+    mut jobs: Jobs,
     notices: &Notices,
     ends: &mut Ends,
 ) -> Result<()> {
@@ -63,7 +64,7 @@ async fn build_all(
     let (mut done, total) = (0, line.len());
     notices.progress(done, total, Unit::Indexes, "");
     while done < total {
-        while builds.len() < jobs.max(1) {
+        while builds.len() < jobs.now() {
             let Some(item) = line.next() else { break };
             let session = if let Some(session) = sessions.pop() {
                 session
@@ -81,6 +82,7 @@ async fn build_all(
                 done += 1;
                 notices.progress(done, total, Unit::Indexes, item.object.0);
             }
+            () = jobs.changed() => {}
             table = ready.recv(), if listening => {
                 listening = table.is_some();
                 match table {

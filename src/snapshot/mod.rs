@@ -1,7 +1,7 @@
 //! The copy: blue's schema and rows, as one exported snapshot sees them, into an empty green.
 //!
 //! The order is that of `pg_restore`'s sections: [`dump_schema`] and [`restore_pre_data`] (types, tables, functions),
-//! [`copy_rows`], then the post-data section in three parts: [`build_indexes`], [`add_foreign_keys`], [`restore_rest`].
+//! [`copy_extension_rows`], [`copy_rows`] and [`copy_large_objects`], then the post-data section in three parts: [`build_indexes`], [`add_foreign_keys`], [`restore_rest`].
 //! [`set_sequences`], [`copy_settings`] and [`analyze`] bring what is in no section.
 //!
 //! # What a crash leaves
@@ -15,27 +15,38 @@ mod ends;
 mod export;
 mod watch;
 mod schema;
+mod jobs;
+mod sessions;
 mod meter;
 mod table;
+mod worker;
 mod rows;
+mod large_objects;
+mod extension_rows;
 mod post_data;
 mod indexes;
 mod rest;
 mod sequences;
 mod settings;
+mod properties;
 mod analyze;
 mod empty;
 
 pub use analyze::analyze;
 pub use empty::empty_green;
 pub use export::{CopyPoint, Export, export, join};
+pub use extension_rows::copy_extension_rows;
 pub use indexes::build_indexes;
+pub use jobs::Jobs;
+pub use large_objects::copy_large_objects;
 pub use post_data::{PostData, PostItem, read_post_data};
 pub use program::{output, program, text};
+pub use properties::keep_properties;
 pub use rest::{add_foreign_keys, restore_rest};
-pub use rows::{TableCopied, copy_rows};
+pub use rows::{Rows, TableCopied, copy_rows};
 pub use schema::{dump_schema, restore_pre_data};
-pub use sequences::{SequenceSet, set_sequences};
+pub use sequences::{SequenceSet, remember_sequences, set_sequences};
+pub use sessions::{join_up_to, open_up_to};
 pub use settings::copy_settings;
 pub use watch::watch;
 

@@ -1,5 +1,6 @@
 //! The dump's section after the data, cut into statements and told apart by their own words.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use crate::ddl::lex::{Lexer, Token, TokenKind};
@@ -56,12 +57,15 @@ fn classify(text: &str) -> Result<PostData> {
     let statements = split(text).map_err(|e| Failure::failed(format!("the dump's section after the data: {e}")))?;
     let mut post = PostData::default();
     let mut settings = Settings::default();
+    // Materialized views that need a primary key are made in this section; their indexes wait for them.
+    let mut made_here = HashSet::new();
     for statement in &statements {
         if settings.take(statement, text) {
             continue;
         }
         let sql = settings.before(statement.text(text));
         match read(statement.text(text)) {
+            Some(Made::Index(table, _)) if made_here.contains(&table) => post.rest.push(sql),
             Some(Made::Index(table, object)) => {
                 post.indexes.push(PostItem { table, object, constraint: false, sql });
             }
@@ -72,6 +76,10 @@ fn classify(text: &str) -> Result<PostData> {
                 post.foreign_keys.push(PostItem { table, object, constraint: true, sql });
             }
             Some(Made::Attach) => post.attaches.push(sql),
+            Some(Made::MaterializedView(name)) => {
+                made_here.insert(name);
+                post.rest.push(sql);
+            }
             None => post.rest.push(sql),
         }
     }
@@ -115,6 +123,7 @@ enum Made {
     IndexConstraint(Name, Ident),
     ForeignKey(Name, Ident),
     Attach,
+    MaterializedView(Name),
 }
 
 /// Reads the forms that `pg_dump` writes (`dumpIndex`, `dumpConstraint`, `dumpIndexAttach` in `pg_dump.c`); anything else
@@ -126,6 +135,10 @@ fn read(sql: &str) -> Option<Made> {
             let mut word = words.keyword()?;
             if word == "UNIQUE" {
                 word = words.keyword()?;
+            }
+            if word == "MATERIALIZED" {
+                words.expect("VIEW")?;
+                return Some(Made::MaterializedView(words.name()?));
             }
             if word != "INDEX" {
                 return None;
@@ -233,6 +246,18 @@ mod tests {
         assert_eq!(post.attaches.len(), 1);
         assert_eq!(post.foreign_keys.len(), 1);
         assert_eq!(post.rest.len(), 3);
+    }
+
+    #[test]
+    fn an_index_of_a_materialized_view_made_here_comes_after_it() {
+        let post = classify(
+            "CREATE MATERIALIZED VIEW s.kept AS SELECT 1 AS one WITH NO DATA;
+             CREATE INDEX kept_one ON s.kept USING btree (one);
+             CREATE INDEX other_one ON s.other USING btree (one);",
+        )
+        .unwrap();
+        assert_eq!(post.indexes.iter().map(|item| item.object.0.as_str()).collect::<Vec<_>>(), ["other_one"]);
+        assert!(post.rest[0].starts_with("CREATE MATERIALIZED VIEW") && post.rest[1].starts_with("CREATE INDEX"));
     }
 
     #[test]

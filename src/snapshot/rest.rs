@@ -77,7 +77,8 @@ async fn run<D: std::fmt::Display>(
 }
 
 fn is_there(e: &Error) -> bool {
-    e.code().is_some_and(|code| *code == SqlState::DUPLICATE_OBJECT || *code == SqlState::DUPLICATE_TABLE)
+    const THERE: [SqlState; 3] = [SqlState::DUPLICATE_OBJECT, SqlState::DUPLICATE_TABLE, SqlState::DUPLICATE_FUNCTION];
+    e.code().is_some_and(|code| THERE.contains(code))
 }
 
 fn first_line(sql: &str) -> &str {

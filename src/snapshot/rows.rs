@@ -1,26 +1,26 @@
 //! All rows, in parallel: each worker has one session in the snapshot on blue and one session on green.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::catalog::Table;
+use crate::catalog::{Chunk, Table, cut};
 use crate::error::{Failure, Result};
-use crate::postgres::{Access, Db, Name, Target};
+use crate::postgres::{Access, Db, Error, Name, Target};
 use crate::step::Notices;
 
 use super::ends::Ends;
 use super::export::{CopyPoint, join};
+use super::jobs::Jobs;
 use super::meter::Meter;
-use super::table::{copy_table, prepare_session};
+use super::sessions::{fewer, no_room};
+use super::table::{drop_markers, make_markers};
+use super::worker::{open_sessions, work_through};
 use super::{interrupted, watch};
-
-/// How long a lock on green may take: nobody else should be there.
-const LOCK_TIMEOUT: &str = "SET lock_timeout = '10s'";
 
 /// What was copied of one table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,78 +33,178 @@ pub struct TableCopied {
     pub bytes: u64,
 }
 
-/// Copies the rows of `tables` (those that hold rows), the largest first, with `jobs` workers. Each table is announced on
-/// `ready` as soon as its rows are committed; a listener that is gone doesn't matter.
+/// What is copied, and how.
+#[derive(Debug)]
+pub struct Rows<'a> {
+    /// The moment.
+    pub point: &'a CopyPoint,
+    /// Blue's tables; those that hold rows are copied.
+    pub tables: &'a [Table],
+    /// Workers. When the number falls, a worker ends after the chunk it is at; when it rises, workers are added.
+    pub jobs: Jobs,
+    /// Bytes of a chunk, where not the usual ([`crate::catalog::cut`]).
+    pub chunk: Option<u64>,
+}
+
+/// Copies rows into green's new, empty tables, the largest first. Each table is announced on `ready` as soon as all its rows are committed; a
+/// listener that is gone doesn't matter.
 ///
-/// Fails at the first table that fails, when a session is lost, when somebody on blue waits behind us for over a second,
-/// and when `cancel` says so; the COPYs on both servers are ended then. The snapshot can't be joined again by a later
-/// process: start over with a new export.
+/// A lost session is replaced, and what it was at copied again. Fails when that can't be, when anything else fails, when
+/// somebody on blue waits behind us for over a second, and when `cancel` says so; the COPYs on both servers are ended
+/// then. The snapshot can't be joined again by a later process: start over with a new export.
 pub async fn copy_rows(
     (blue, green): (&Target, &Target),
-    point: &CopyPoint,
-    tables: &[Table],
-    jobs: usize,
+    rows: Rows<'_>,
     ready: &UnboundedSender<Name>,
     notices: &Notices,
     cancel: &CancellationToken,
 ) -> Result<Vec<TableCopied>> {
-    let mut queue: Vec<&Table> = tables.iter().filter(|table| table.holds_rows()).collect();
-    queue.sort_by_key(|table| std::cmp::Reverse(table.bytes));
-    let meter = Meter::new(&queue, notices);
-    let jobs = jobs.clamp(1, queue.len().max(1));
-    let work = Arc::new(Work { queue: Mutex::new(queue.into_iter().cloned().collect()), meter, ready: ready.clone() });
+    let sizes = join(blue, rows.point).await?;
+    let chunks = cut(&sizes, rows.tables, rows.jobs.now(), rows.chunk).await?;
+    drop(sizes);
+    let first = green.connect(Access::ReadWrite).await.map_err(no_room)?;
+    make_markers(&first).await?;
 
-    let mut workers = JoinSet::new();
-    let mut ends = Ends::default();
-    for _ in 0..jobs {
-        let blue = join(blue, point).await?;
-        let green = green.connect(Access::ReadWrite).await?;
-        prepare_session(&blue).await?;
-        prepare_session(&green).await?;
-        green.run(LOCK_TIMEOUT).await?;
-        ends.add(&blue);
-        ends.add(&green);
-        workers.spawn(work_through(Arc::clone(&work), blue, green));
-    }
+    let work = Arc::new(Work {
+        blue: blue.clone(),
+        green: green.clone(),
+        point: rows.point.clone(),
+        jobs: rows.jobs.clone(),
+        meter: Meter::new(&chunks, notices),
+        left: Mutex::new(Left::of(&chunks)),
+        ends: Mutex::new(Ends::default()),
+        ready: ready.clone(),
+        notices: notices.clone(),
+    });
     let copied = tokio::select! {
-        copied = all_of(&mut workers) => copied,
+        copied = supervise(&work) => copied,
         () = cancel.cancelled() => Err(interrupted("copying rows")),
         failure = watch(blue) => Err(failure),
     };
-    ends.settle(copied).await
+    let ends = std::mem::take(&mut *unpoisoned(&work.ends));
+    ends.settle(copied).await?;
+    drop_markers(&first).await?;
+    Ok(unpoisoned(&work.left).copied())
+}
+
+/// Keeps as many workers as there are jobs, until all is copied.
+async fn supervise(work: &Arc<Work>) -> Result<()> {
+    let mut jobs = work.jobs.clone();
+    let mut workers = JoinSet::new();
+    // As many as the servers had room for, where that was fewer.
+    let mut room = usize::MAX;
+    loop {
+        while workers.len() < jobs.now().min(room) && work.has_more() {
+            match open_sessions(work, Error::is_lost).await {
+                Ok(sessions) => {
+                    unpoisoned(&work.left).workers += 1;
+                    workers.spawn(work_through(Arc::clone(work), sessions));
+                }
+                Err(e) if e.is_full() && !workers.is_empty() => {
+                    room = workers.len();
+                    work.notices.found(fewer(&e, room, jobs.now()));
+                }
+                Err(e) => return Err(no_room(e)),
+            }
+        }
+        tokio::select! {
+            worker = workers.join_next() => match worker {
+                None => return Ok(()),
+                Some(ended) => ended.map_err(|e| Failure::failed(format!("a copy worker ended: {e}")))??,
+            },
+            () = jobs.changed() => room = usize::MAX,
+        }
+    }
 }
 
 /// What the workers share.
-struct Work {
-    queue: Mutex<VecDeque<Table>>,
-    meter: Meter,
+pub(super) struct Work {
+    pub(super) blue: Target,
+    pub(super) green: Target,
+    pub(super) point: CopyPoint,
+    pub(super) meter: Meter,
+    jobs: Jobs,
+    left: Mutex<Left>,
+    ends: Mutex<Ends>,
     ready: UnboundedSender<Name>,
+    notices: Notices,
+}
+
+/// What is left to do, what is done, and how many are at it.
+struct Left {
+    queue: VecDeque<Chunk>,
+    tables: BTreeMap<Name, Progress>,
+    workers: usize,
+}
+
+struct Progress {
+    parts_left: u32,
+    rows: u64,
+    bytes: u64,
+}
+
+impl Left {
+    fn of(chunks: &[Chunk]) -> Self {
+        let progress = |chunk: &Chunk| Progress { parts_left: chunk.parts, rows: 0, bytes: 0 };
+        Self {
+            queue: chunks.iter().cloned().collect(),
+            tables: chunks.iter().map(|chunk| (chunk.table.name.clone(), progress(chunk))).collect(),
+            workers: 0,
+        }
+    }
+
+    fn copied(&self) -> Vec<TableCopied> {
+        let copied = |(name, table): (&Name, &Progress)| TableCopied {
+            name: name.clone(),
+            rows: table.rows,
+            bytes: table.bytes,
+        };
+        self.tables.iter().map(copied).collect()
+    }
 }
 
 impl Work {
-    fn next(&self) -> Option<Table> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    fn has_more(&self) -> bool {
+        !unpoisoned(&self.left).queue.is_empty()
+    }
+
+    /// The next chunk; none where there is none, or where the asking worker is one too many: it ends then.
+    pub(super) fn next(&self) -> Option<Chunk> {
+        let mut left = unpoisoned(&self.left);
+        let next = if left.workers > self.jobs.now() { None } else { left.queue.pop_front() };
+        if next.is_none() {
+            left.workers -= 1;
+        }
+        next
+    }
+
+    /// A chunk is on green. The last one of a table announces it.
+    pub(super) fn done(&self, chunk: &Chunk, rows: u64, bytes: u64) {
+        let mut left = unpoisoned(&self.left);
+        if let Some(table) = left.tables.get_mut(&chunk.table.name) {
+            table.rows += rows;
+            table.bytes += bytes;
+            table.parts_left -= 1;
+            if table.parts_left == 0 {
+                // Nobody may be listening: indexes can be built later as well.
+                let _ = self.ready.send(chunk.table.name.clone());
+            }
+        }
+    }
+
+    /// Sessions whose statements end with the copy.
+    pub(super) fn ends_with(&self, blue: &Db, green: &Db) {
+        let mut ends = unpoisoned(&self.ends);
+        ends.add(blue);
+        ends.add(green);
+    }
+
+    pub(super) fn say(&self, waiting_on: String) {
+        self.notices.waiting(waiting_on);
     }
 }
 
-async fn work_through(work: Arc<Work>, blue: Db, green: Db) -> Result<Vec<TableCopied>> {
-    let mut copied = Vec::new();
-    while let Some(table) = work.next() {
-        let mut meter = work.meter.table(&table);
-        let rows = copy_table(&blue, &green, &table, &mut meter).await?;
-        let bytes = meter.finish();
-        // Nobody may be listening: indexes can be built later as well.
-        let _ = work.ready.send(table.name.clone());
-        copied.push(TableCopied { name: table.name, rows, bytes });
-    }
-    Ok(copied)
-}
-
-async fn all_of(workers: &mut JoinSet<Result<Vec<TableCopied>>>) -> Result<Vec<TableCopied>> {
-    let mut copied = Vec::new();
-    while let Some(worker) = workers.join_next().await {
-        copied.extend(worker.map_err(|e| Failure::failed(format!("a copy worker ended: {e}")))??);
-    }
-    copied.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(copied)
+/// Nothing between lock and unlock can panic halfway through a change.
+fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

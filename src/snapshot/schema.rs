@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Result};
-use crate::postgres::{Db, SCHEMA, Target};
+use crate::postgres::{Access, Db, Ident, SCHEMA, Target};
 
 use super::export::{CopyPoint, join};
 use super::program::{output, program, text};
@@ -35,18 +35,60 @@ pub async fn dump_schema(blue: &Target, point: &CopyPoint, archive: &Path) -> Re
     Ok(())
 }
 
-/// Restores types, functions, tables, views and sequences into green, in one transaction: all or nothing.
+/// Restores types, functions, tables, views and sequences into green, in two transactions.
 ///
-/// Green must be empty but for the schema `teal`; run [`super::empty_green`] before a second attempt.
+/// Schemas and their privileges go first: who is not a superuser can hand an object only to an owner that may CREATE in
+/// its schema (manual, ALTER TABLE: OWNER), and the dump grants that last. Green must be empty but for the schema `teal`;
+/// run [`super::empty_green`] before a second attempt.
 pub async fn restore_pre_data(green: &Target, archive: &Path) -> Result<()> {
-    let mut restore = program("pg_restore", Some(green));
-    restore
-        .args(["--section=pre-data", "--single-transaction", "--exit-on-error"])
-        .args(["--dbname", &green.program_conninfo(), "--use-list"])
-        .arg(list_path(archive))
-        .arg(archive);
-    output(restore, Some(green)).await.context("restoring the schema before the data")?;
+    let kept = foreign_extensions(green).await?;
+    let list = tokio::fs::read_to_string(list_path(archive)).await.context("reading the list of the dump")?;
+    let (schemas, objects) = in_two(&list, &kept);
+    // A section begins with an object of its own: comments and privileges that come before any, as those of `public` may,
+    // would be taken for none of it (`_tocEntryRequired` in `pg_backup_archiver.c`). All about schemas is pre-data.
+    let sections: [&[&str]; 2] = [&[], &["--section=pre-data"]];
+    for ((part, name), section) in [(schemas, "schemas"), (objects, "objects")].into_iter().zip(sections) {
+        let mut part_path = list_path(archive).into_os_string();
+        part_path.push(format!(".{name}"));
+        tokio::fs::write(&part_path, part).await.context("writing the list of the dump")?;
+        let mut restore = program("pg_restore", Some(green));
+        restore
+            .args(section)
+            .args(["--single-transaction", "--exit-on-error"])
+            .args(["--dbname", &green.program_conninfo(), "--use-list"])
+            .arg(&part_path)
+            .arg(archive);
+        output(restore, Some(green)).await.context("restoring the schema before the data")?;
+    }
     Ok(())
+}
+
+/// Extensions that green has already and our role may not comment on: somebody else made them, as managed services do.
+async fn foreign_extensions(green: &Target) -> Result<Vec<String>> {
+    let sql =
+        "SELECT e.extname::text FROM pg_catalog.pg_extension e WHERE NOT pg_catalog.pg_has_role(e.extowner, 'USAGE')";
+    let rows = green.connect(Access::ReadOnly).await?.rows(sql, &[]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// The list of contents in two: schemas with their privileges, and the rest without comments on `foreign` extensions.
+fn in_two(list: &str, foreign: &[String]) -> (String, String) {
+    let about_schemas = ["SCHEMA - ", "ACL - SCHEMA ", "COMMENT - SCHEMA ", "SECURITY LABEL - SCHEMA "];
+    let is_schema = |line: &str| entry(line).is_some_and(|entry| about_schemas.iter().any(|a| entry.starts_with(a)));
+    let is_foreign = |line: &str| {
+        let comment = entry(line).and_then(|entry| entry.strip_prefix("COMMENT - EXTENSION "));
+        let is = |name: &str, extension: &String| name == extension || name == Ident::new(extension).to_string();
+        comment.is_some_and(|name| foreign.iter().any(|extension| is(name.trim_end(), extension)))
+    };
+    let lines = |wanted: &dyn Fn(&str) -> bool| -> String {
+        list.lines().filter(|line| wanted(line)).flat_map(|line| [line, "\n"]).collect()
+    };
+    (lines(&is_schema), lines(&|line| !is_schema(line) && !is_foreign(line)))
+}
+
+/// What a line of the list is about: `what, schema, name, owner`, after the dump's number and two OIDs.
+fn entry(line: &str) -> Option<&str> {
+    line.split_once("; ")?.1.splitn(3, ' ').nth(2)
 }
 
 /// The post-data section as one SQL text, ours left out.
@@ -94,5 +136,15 @@ mod tests {
         let list = "; Archive created\n3380; 2620 16500 TRIGGER public token teal_ends app\n3381; 2620 165000 TRIGGER public token teal_x app\n";
         let kept = ours.left_out_of(list);
         assert_eq!(kept, "; Archive created\n3381; 2620 165000 TRIGGER public token teal_x app\n");
+    }
+
+    #[test]
+    fn schemas_and_their_privileges_come_first() {
+        let schema =
+            "7; 2615 2200 SCHEMA - public app\n8; 0 0 ACL - SCHEMA public app\n3; 0 0 COMMENT - SCHEMA x app\n";
+        let rest = "9; 1259 16500 TABLE public SCHEMA - app\n1; 0 0 COMMENT - EXTENSION ltree me\n";
+        let list = format!("; Archive\n{schema}{rest}2; 0 0 COMMENT - EXTENSION hstore \n");
+        let (first, second) = in_two(&list, &["hstore".to_owned()]);
+        assert_eq!((first.as_str(), second), (schema, format!("; Archive\n{rest}")));
     }
 }

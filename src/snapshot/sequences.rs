@@ -1,6 +1,8 @@
 //! Sequence values: in no section of the dump, and never in a snapshot.
 
-use crate::error::Result;
+use std::collections::HashMap;
+
+use crate::error::{Context, Result};
 use crate::postgres::{Db, Name};
 
 /// A sequence of green and what it was set to.
@@ -33,17 +35,25 @@ struct Course {
 
 /// Sets green's sequences to blue's values plus `margin` steps, and gives what was set.
 ///
-/// Blue's values are those of now: sequences are in no snapshot, so under the fence they are final. Sequences of blue that
-/// green lacks (a migration dropped them) are left out. One that is further on green (a migration took values) stays
+/// Blue's values are those of now: sequences are in no snapshot, so under the fence they are final. A sequence that a
+/// migration renamed, moved or replaced is found again as [`remember_sequences`] knew it; one that green lacks (a
+/// migration dropped it) is left out. One that is further on green (a migration took values) stays
 /// there, but for cycling ones, which have no further. A margin that would pass the sequence's end is not added.
 pub async fn set_sequences(blue: &Db, green: &Db, margin: i64) -> Result<Vec<SequenceSet>> {
     let there = read_courses(green).await?;
+    let heirs = read_heirs(green).await?;
     let mut set = Vec::new();
-    for (name, course) in read_courses(blue).await? {
-        if !there.iter().any(|(on_green, _)| *on_green == name) {
-            continue;
-        }
-        let from = read_position(blue, &name).await?;
+    for (on_blue, course) in read_courses(blue).await? {
+        let name = match heirs.get(&on_blue) {
+            Some(heir) => heir.clone(),
+            None if there.iter().any(|(on_green, _)| *on_green == on_blue)
+                && !heirs.values().any(|heir| *heir == on_blue) =>
+            {
+                on_blue.clone()
+            }
+            None => continue,
+        };
+        let from = read_position(blue, &on_blue).await?;
         let wanted = ahead(from, course, margin);
         let stands = read_position(green, &name).await?;
         let position = if !course.cycle && is_further(stands, wanted, course) { stands } else { wanted };
@@ -52,6 +62,25 @@ pub async fn set_sequences(blue: &Db, green: &Db, margin: i64) -> Result<Vec<Seq
         set.push(SequenceSet { name, blue: from.last, green: position.last });
     }
     Ok(set)
+}
+
+/// Writes down which of green's sequences is which of blue's, by OID, while the copy's names are still blue's.
+pub async fn remember_sequences(green: &Db) -> Result<()> {
+    green.run(include_str!("../postgres/sql/remember_sequences.sql")).await.context("remembering the sequences")?;
+    Ok(())
+}
+
+/// Blue's names of sequences and what they are called on green now. None where nobody wrote them down.
+async fn read_heirs(green: &Db) -> Result<HashMap<Name, Name>> {
+    let kept: bool = green.row("SELECT pg_catalog.to_regclass('teal.sequence') IS NOT NULL", &[]).await?.get(0);
+    if !kept {
+        return Ok(HashMap::new());
+    }
+    let rows = green.rows(include_str!("../postgres/sql/select_sequence_heirs.sql"), &[]).await?;
+    let name = |row: &tokio_postgres::Row, schema: &str, name: &str| {
+        Name::new(row.get::<_, &str>(schema), row.get::<_, &str>(name))
+    };
+    Ok(rows.iter().map(|row| (name(row, "schema", "name"), name(row, "heir_schema", "heir_name"))).collect())
 }
 
 async fn read_courses(db: &Db) -> Result<Vec<(Name, Course)>> {

@@ -16,24 +16,66 @@ const LISTS: [&str; 6] = [
 
 /// Sets on green's database what `ALTER DATABASE … SET` and `ALTER ROLE … IN DATABASE … SET` set on blue's.
 ///
-/// Roles that green's server lacks are left out. Settings that only green has stay.
+/// The database's comment and privileges come along where our role may set them. Roles that green's server lacks are left
+/// out; settings and privileges that only green has stay, but for PUBLIC's privileges, which become blue's. What is there
+/// already is not set again: somebody else may have done for us what our role may not.
 pub async fn copy_settings(blue: &Db, green: &Db) -> Result<()> {
-    let database: String = green.row("SELECT pg_catalog.current_database()::text", &[]).await?.get(0);
-    let database = Ident::new(database);
+    let database = database(green).await?;
     let roles = green.rows("SELECT rolname::text FROM pg_catalog.pg_roles", &[]).await?;
-    for row in blue.rows(include_str!("../postgres/sql/select_settings.sql"), &[]).await? {
-        let (role, name, value): (Option<String>, &str, &str) = (row.get("role"), row.get("name"), row.get("value"));
-        let whose = match role {
-            None => format!("DATABASE {database}"),
-            Some(role) if roles.iter().any(|row| row.get::<_, &str>(0) == role) => {
-                format!("ROLE {} IN DATABASE {database}", Ident::new(role))
+    let is_role = |role: &str| roles.iter().any(|row| row.get::<_, &str>(0) == role);
+    let there = read_settings(green).await?;
+    for setting in read_settings(blue).await? {
+        if there.contains(&setting) || setting.role.as_deref().is_some_and(|role| !is_role(role)) {
+            continue;
+        }
+        let doing = || format!("setting {}", setting.name);
+        green.run(&setting.statement(&database)).await.with_context(doing)?;
+    }
+    let may: bool = green.row(include_str!("../postgres/sql/select_owns_database.sql"), &[]).await?.get(0);
+    if may {
+        for row in blue.rows(include_str!("../postgres/sql/select_database_grants.sql"), &[]).await? {
+            let (role, sql): (Option<&str>, &str) = (row.get("role"), row.get("sql"));
+            if role.is_none_or(is_role) {
+                green
+                    .run(&sql.replace("%DATABASE%", &database.to_string()))
+                    .await
+                    .context("privileges of the database")?;
             }
-            Some(_) => continue,
-        };
-        let sql = format!("ALTER {whose} SET {} TO {}", setting(name), written(name, value));
-        green.run(&sql).await.with_context(|| format!("setting {name}"))?;
+        }
     }
     Ok(())
+}
+
+/// The name of a session's database.
+pub(super) async fn database(db: &Db) -> Result<Ident> {
+    let name: String = db.row("SELECT pg_catalog.current_database()::text", &[]).await?.get(0);
+    Ok(Ident::new(name))
+}
+
+/// A setting of the database, or of a role in it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Setting {
+    role: Option<String>,
+    name: String,
+    value: String,
+}
+
+impl Setting {
+    /// What sets it on a database.
+    pub(super) fn statement(&self, database: &Ident) -> String {
+        let whose = match &self.role {
+            None => format!("DATABASE {database}"),
+            Some(role) => format!("ROLE {} IN DATABASE {database}", Ident::new(role)),
+        };
+        format!("ALTER {whose} SET {} TO {}", setting(&self.name), written(&self.name, &self.value))
+    }
+}
+
+pub(super) async fn read_settings(db: &Db) -> Result<Vec<Setting>> {
+    let rows = db.rows(include_str!("../postgres/sql/select_settings.sql"), &[]).await?;
+    let one =
+        |row: &tokio_postgres::Row| Setting { role: row.get("role"), name: row.get("name"), value: row.get("value") };
+    Ok(rows.iter().map(one).collect())
 }
 
 /// A custom setting's name has two parts.

@@ -1,72 +1,123 @@
-//! One table's rows from blue to green, in one green transaction.
+//! One chunk of rows from blue to green, in one green transaction together with its marker.
 
 use std::pin::pin;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{SinkExt, TryStreamExt};
 
-use crate::catalog::Table;
-use crate::error::{Context, Failure, Result};
+use crate::catalog::{Chunk, Table};
 use crate::postgres::{Db, Error};
 
-use super::meter::TableMeter;
+use super::meter::ChunkMeter;
 
-/// Replaces green's rows of `table` by those that blue's session sees; gives their number.
+/// Rows that travel together. Blue sends each row as a message of its own; sent on one by one, messages cost more than
+/// rows do.
+const BATCH: usize = 64 << 10;
+
+/// Makes the markers' table on green, empty.
+pub async fn make_markers(green: &Db) -> Result<(), Error> {
+    green.run(include_str!("../postgres/sql/create_chunk.sql")).await
+}
+
+/// Takes the markers away. Commits synchronously, after chunks that did not: what a crash of green could still have taken
+/// back is on disk afterwards.
+pub async fn drop_markers(green: &Db) -> Result<(), Error> {
+    green.run("SET synchronous_commit = on; DROP TABLE teal.chunk").await
+}
+
+/// Brings the rows of `chunk` that blue's session sees to green, unless its marker says that they are there; gives their
+/// number. Safe to run again after any failure.
 ///
-/// TRUNCATE makes it safe to run twice, and lets COPY write frozen rows: what was made in the same transaction needs no
-/// later vacuum against wraparound (manual, COPY).
-pub async fn copy_table(blue: &Db, green: &Db, table: &Table, meter: &mut TableMeter<'_>) -> Result<u64> {
+/// The marker comes first: where an earlier attempt's session is gone for us and not yet for green, with a COMMIT on its
+/// way, the insert waits for how that one ends. A chunk is there once, whatever became of the attempts before.
+///
+/// A whole table is truncated in the same transaction, so that COPY may write frozen rows, which need no later vacuum
+/// (manual, COPY). Several sessions can't do that to one table: rows of a table in chunks are frozen by a later vacuum.
+pub async fn copy_chunk(blue: &Db, green: &Db, chunk: &Chunk, meter: &mut ChunkMeter<'_>) -> Result<u64, Error> {
+    let (relation, part) = (chunk.table.name.to_string(), i32::try_from(chunk.part).unwrap_or(i32::MAX));
     green.run("BEGIN").await?;
-    green.run(&format!("TRUNCATE ONLY {}", table.name)).await?;
-    let rows = if table.copied_columns().next().is_none() {
-        copy_count(blue, green, table).await
+    let mark = "INSERT INTO teal.chunk (relation, part) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    if green.execute(mark, &[&relation, &part]).await? == 0 {
+        let there = "SELECT rows FROM teal.chunk WHERE relation = $1 AND part = $2";
+        let rows: i64 = green.row(there, &[&relation, &part]).await?.get(0);
+        green.run("COMMIT").await?;
+        return Ok(u64::try_from(rows).unwrap_or(0));
+    }
+    if chunk.is_whole() {
+        green.run(&format!("TRUNCATE ONLY {}", chunk.table.name)).await?;
+    }
+    let rows = if chunk.table.copied_columns().next().is_none() {
+        copy_count(blue, green, &chunk.table).await?
     } else {
-        stream(blue, green, table, meter).await
+        stream(blue, green, chunk, meter).await?
     };
-    let rows = rows.context(format!("copying {}", table.name.plain()))?;
+    let count = "UPDATE teal.chunk SET rows = $3 WHERE relation = $1 AND part = $2";
+    green.execute(count, &[&relation, &part, &i64::try_from(rows).unwrap_or(i64::MAX)]).await?;
     green.run("COMMIT").await?;
     Ok(rows)
 }
 
 /// COPY can't name no columns. All that such rows have is their number.
-async fn copy_count(blue: &Db, green: &Db, table: &Table) -> Result<u64> {
+async fn copy_count(blue: &Db, green: &Db, table: &Table) -> Result<u64, Error> {
     let count = blue.row(&format!("SELECT pg_catalog.count(*) FROM ONLY {}", table.name), &[]).await?;
     let rows: i64 = count.get(0);
     let insert = format!("INSERT INTO {} SELECT FROM pg_catalog.generate_series(1, $1::int8)", table.name);
-    Ok(green.execute(&insert, &[&rows]).await?)
+    green.execute(&insert, &[&rows]).await
 }
 
-/// Passes chunks on as they come. The sink takes one only when the one before is on its way, so never more than a few
-/// are in memory, whichever side is slower.
-async fn stream(blue: &Db, green: &Db, table: &Table, meter: &mut TableMeter<'_>) -> Result<u64> {
-    let (from, to) = statements(table);
-    let mut chunks = pin!(blue.copy_out(&from).await.map_err(|e| blue.error(e))?);
+/// Passes rows on as they come. The sink takes a batch only when the one before is on its way, so never more than a few
+/// are in memory, whichever side is slower; a row that is larger than a batch goes alone.
+async fn stream(blue: &Db, green: &Db, chunk: &Chunk, meter: &mut ChunkMeter<'_>) -> Result<u64, Error> {
+    let (from, to) = statements(chunk);
+    let mut rows = pin!(blue.copy_out(&from).await.map_err(|e| blue.error(e))?);
     let mut sink = pin!(green.copy_in::<_, Bytes>(&to).await.map_err(|e| green.error(e))?);
+    let mut batch = BytesMut::new();
     loop {
-        match chunks.try_next().await.map_err(|e| blue.error(e))? {
-            Some(chunk) => {
-                meter.streamed(chunk.len());
-                sink.feed(chunk).await.map_err(|e| green.error(e))?;
+        let row = rows.try_next().await.map_err(|e| blue.error(e))?;
+        let full = row.as_ref().is_none_or(|row| batch.len() + row.len() > BATCH);
+        if full && !batch.is_empty() {
+            meter.streamed(batch.len());
+            sink.feed(batch.split().freeze()).await.map_err(|e| green.error(e))?;
+        }
+        match row {
+            Some(row) if row.len() > BATCH => {
+                meter.streamed(row.len());
+                sink.feed(row).await.map_err(|e| green.error(e))?;
             }
-            None => return sink.as_mut().finish().await.map_err(|e| Failure::from(green.error(e))),
+            Some(row) => {
+                batch.reserve(BATCH.saturating_sub(batch.len()));
+                batch.extend_from_slice(&row);
+            }
+            None => return sink.as_mut().finish().await.map_err(|e| green.error(e)),
         }
     }
 }
 
-/// Both sides of one COPY. `COPY table` reads that table alone, no children (manual, COPY: Notes).
-fn statements(table: &Table) -> (String, String) {
+/// Both sides of one COPY. `COPY table` and `FROM ONLY` read that table alone, no children (manual, COPY: Notes).
+fn statements(chunk: &Chunk) -> (String, String) {
+    let table = &chunk.table;
     let columns: Vec<String> = table.copied_columns().map(|column| column.name.to_string()).collect();
     let columns = columns.join(", ");
     // The binary form of an OID alias is an OID of blue: silently wrong on green.
     let format = if table.copied_columns().all(|column| column.binary_safe) { "binary" } else { "text" };
+    let (from, freeze) = if chunk.is_whole() {
+        (format!("{} ({columns})", table.name), ", FREEZE")
+    } else {
+        (format!("(SELECT {columns} FROM ONLY {} WHERE {})", table.name, chunk.condition("ctid")), "")
+    };
     (
-        format!("COPY {} ({columns}) TO STDOUT (FORMAT {format})", table.name),
-        format!("COPY {} ({columns}) FROM STDIN (FORMAT {format}, FREEZE)", table.name),
+        format!("COPY {from} TO STDOUT (FORMAT {format})"),
+        format!("COPY {} ({columns}) FROM STDIN (FORMAT {format}{freeze})", table.name),
     )
 }
 
 /// Sets what COPY's text form and the functions in CHECK constraints depend on, as `pg_dump` does: names are written with
-/// their schema, and row security is an error instead of rows that are missing.
+/// their schema, and row security is an error instead of rows that are missing. A range of ctid is read as one, whatever
+/// the server's settings.
 pub async fn prepare_session(db: &Db) -> Result<(), Error> {
-    db.run("SET search_path = ''; SET row_security = off").await
+    db.run(
+        "SET search_path = ''; SET row_security = off; SET xmloption = content; SET lc_monetary = 'C'; \
+         SET array_nulls = on; SET enable_tidscan = on; SET enable_seqscan = off",
+    )
+    .await
 }

@@ -3,12 +3,14 @@
 #![allow(dead_code)] // every test binary uses a part of it
 #![allow(clippy::unwrap_used)] // a stage that does not come about is a failed test
 
+pub mod proxy;
 pub mod running;
 pub mod service;
 pub mod site;
 pub mod small_disk;
 pub mod stage;
 pub mod standby;
+pub mod tls;
 
 use teal::postgres::{Access, Db, Target};
 use teal::sandbox::Server;

@@ -1,7 +1,7 @@
 //! The program while it runs: what it has said so far, signals, and waiting for facts.
 
 use std::fs::File;
-use std::process::Child;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -22,9 +22,14 @@ pub struct Running<'a> {
 impl<'a> Running<'a> {
     /// Starts the program in the stage's folder.
     pub fn start(stage: &'a Stage, args: &[&str]) -> Self {
+        Self::of(stage, stage.command(args))
+    }
+
+    /// Starts a command of the stage, with an environment of the test's own.
+    pub fn of(stage: &'a Stage, mut command: Command) -> Self {
         let name = format!("running.{}", fastrand::u32(..));
         let file = |stream| File::create(stage.path(&format!("{name}.{stream}"))).unwrap();
-        let child = stage.command(args).stdout(file("stdout")).stderr(file("stderr")).spawn().unwrap();
+        let child = command.stdout(file("stdout")).stderr(file("stderr")).spawn().unwrap();
         Self { stage, child, name }
     }
 

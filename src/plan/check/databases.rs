@@ -31,7 +31,15 @@ pub(super) fn databases(mut section: Section<'_>) -> Databases {
         if misspelled(&section, &name) {
             continue;
         }
-        let url = section.text(&name);
+        let url = match file.stand_ins {
+            // The plan's own is not even read: its variable need not be set.
+            Some(stand_ins) => {
+                let url =
+                    [("blue", &stand_ins.blue), ("green", &stand_ins.green)].into_iter().find(|(of, _)| *of == name);
+                section.value(&name).zip(url).map(|(value, (_, url))| Text::given(url.clone(), value.span()))
+            }
+            None => section.text(&name),
+        };
         if !is_name(&name) {
             let what = format!(
                 "{:?} can't name a database: lowercase letters, digits, \"-\" and \"_\", none of name, sql, expect",
@@ -69,7 +77,7 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(fits) && !RESERVED.contains(&name)
 }
 
-fn target(file: &PlanFile<'_>, name: &str, url: &Text) -> Option<Target> {
+pub(super) fn target(file: &PlanFile<'_>, name: &str, url: &Text) -> Option<Target> {
     match Target::parse(name, &url.value) {
         Ok(target) => Some(target),
         Err(failure) => {

@@ -9,8 +9,8 @@ use super::{one_of, twice};
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// All levers, if all are right and no name stands twice.
-pub(super) fn levers(top: &mut Section<'_>) -> Option<Vec<Lever>> {
-    let read: Vec<_> = top.sections("lever", "[[lever]]").into_iter().map(lever).collect();
+pub(super) fn levers<'s>(top: &Section<'_>, sections: impl Iterator<Item = Section<'s>>) -> Option<Vec<Lever>> {
+    let read: Vec<_> = sections.map(lever).collect();
     twice(top, "lever", read.iter().filter_map(|(name, _)| name.as_ref()));
     read.into_iter().map(|(_, lever)| lever).collect()
 }

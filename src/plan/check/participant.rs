@@ -1,5 +1,6 @@
 //! `[[participant]]`: what must switch together with the database.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::excerpt::Problem;
@@ -18,6 +19,22 @@ pub(super) struct Read {
     name: Option<Text>,
     group: Option<Text>,
     participant: Option<Participant>,
+}
+
+impl Read {
+    /// One that a rehearsal can name, where its own variables are not set: it is skipped, or something stands in for it.
+    pub(super) fn by_name_alone(mut self) -> Self {
+        if let (None, Some(name)) = (&self.participant, &self.name) {
+            let nothing = ParticipantKind::File { path: PathBuf::new(), content: PathBuf::new() };
+            let group = self.group.as_ref().map(|group| group.value.clone());
+            self.participant = Some(Participant { name: name.value.clone(), kind: nothing, timeout: TIMEOUT, group });
+        }
+        self
+    }
+
+    pub(super) fn is_named(&self, name: &str) -> bool {
+        self.name.as_ref().is_some_and(|text| text.value == name)
+    }
 }
 
 pub(super) fn participant(mut section: Section<'_>) -> Read {
@@ -57,7 +74,7 @@ fn kind(section: &mut Section<'_>) -> Option<ParticipantKind> {
     }
 }
 
-fn command(section: &mut Section<'_>) -> Option<ParticipantKind> {
+pub(super) fn command(section: &mut Section<'_>) -> Option<ParticipantKind> {
     refuse_all(section, &FILE_KEYS, "file");
     refuse_all(section, &HTTP_KEYS, "http");
     for key in ["commit", "committed"] {

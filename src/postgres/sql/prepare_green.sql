@@ -33,3 +33,17 @@ CREATE TABLE IF NOT EXISTS teal.gate (
     pass text NOT NULL,
     open boolean NOT NULL DEFAULT false
 );
+-- how the database was before the first copy, as statements: put back when green is emptied
+CREATE TABLE IF NOT EXISTS teal.before (
+    position bigint PRIMARY KEY,
+    sql text NOT NULL
+);
+-- blue's sequences as the copy made them on green: a migration may rename one, move it, or replace it
+CREATE TABLE IF NOT EXISTS teal.sequence (
+    schema text NOT NULL,
+    name text NOT NULL,
+    oid oid NOT NULL,
+    owner_table oid,
+    owner_column smallint,
+    PRIMARY KEY (schema, name)
+);

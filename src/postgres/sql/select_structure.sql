@@ -195,7 +195,8 @@ part (object, classid, objid, owner, acl, definition) AS (
   UNION ALL
     SELECT 'server ' || quote_ident(v.srvname), 'pg_catalog.pg_foreign_server'::regclass, v.oid, v.srvowner,
            coalesce(v.srvacl, acldefault('S', v.srvowner)),
-           jsonb_build_array(w.fdwname, v.srvtype, v.srvversion, v.srvoptions)
+           jsonb_build_array(w.fdwname, v.srvtype, v.srvversion,
+               (SELECT jsonb_agg(o ORDER BY o COLLATE "C") FROM unnest(v.srvoptions) o))
     FROM pg_catalog.pg_foreign_server v JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = v.srvfdw
   UNION ALL
     SELECT 'event trigger ' || quote_ident(t.evtname), 'pg_catalog.pg_event_trigger'::regclass, t.oid, t.evtowner,

@@ -1,17 +1,29 @@
 -- no parameters; one row per user table, partitioned table and leaf, ours and extensions' left out
 WITH RECURSIVE
+-- what a type is built over: elements, base types, attributes, subtypes of ranges
+part (whole, part) AS MATERIALIZED (
+    SELECT t.oid, t.typelem FROM pg_catalog.pg_type t WHERE t.typelem <> 0
+  UNION ALL
+    SELECT t.oid, t.typbasetype FROM pg_catalog.pg_type t WHERE t.typbasetype <> 0
+  UNION ALL
+    SELECT t.oid, a.atttypid FROM pg_catalog.pg_type t
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+  UNION ALL
+    SELECT w.oid, r.rngsubtype FROM pg_catalog.pg_range r, unnest(ARRAY[r.rngtypid, r.rngmultitypid]) w (oid)
+),
 unsafe_type (oid) AS (
-    -- types whose binary form is not true elsewhere: reg*, aclitem, and whatever is built over them
+    -- names that are numbers of this server's objects; types without a binary form; and types that bring a binary form
+    -- of their own, which the other server's version of their extension need not share
     SELECT t.oid FROM pg_catalog.pg_type t
-    WHERE t.typnamespace = 'pg_catalog'::regnamespace
-      AND (t.typname LIKE 'reg%' AND t.typcategory = 'N' OR t.typname = 'aclitem' OR t.typsend = 0)
+    LEFT JOIN pg_catalog.pg_proc r ON r.oid = t.typreceive
+    WHERE t.typtype = 'b'
+      AND (t.typelem = 0 AND (t.typname LIKE 'reg%' AND t.typnamespace = 'pg_catalog'::regnamespace OR t.typsend = 0
+                              OR t.typreceive = 0 OR r.pronamespace <> 'pg_catalog'::regnamespace)
+           -- whose input refuses the empty value that their output sends (PostgreSQL 15.18): "malformed tsquery: operand
+           -- not found", "invalid oidvector data"
+           OR t.oid IN ('pg_catalog.tsquery'::regtype, 'pg_catalog.oidvector'::regtype, 'pg_catalog.int2vector'::regtype))
   UNION
-    SELECT t.oid FROM pg_catalog.pg_type t
-    JOIN unsafe_type u ON t.typelem = u.oid OR t.typbasetype = u.oid
-      OR EXISTS (SELECT FROM pg_catalog.pg_attribute a
-                 WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid = u.oid)
-      OR EXISTS (SELECT FROM pg_catalog.pg_range r
-                 WHERE r.rngsubtype = u.oid AND t.oid IN (r.rngtypid, r.rngmultitypid))
+    SELECT p.whole FROM part p JOIN unsafe_type u ON u.oid = p.part
 )
 SELECT c.oid,
        n.nspname::text AS schema,

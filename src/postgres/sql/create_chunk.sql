@@ -1,0 +1,9 @@
+-- no parameters; which chunks of the copy are on green, each row written in the transaction of its rows
+CREATE SCHEMA IF NOT EXISTS teal;
+DROP TABLE IF EXISTS teal.chunk;
+CREATE TABLE teal.chunk (
+    relation text NOT NULL,
+    part int4 NOT NULL,
+    rows int8 NOT NULL DEFAULT 0,
+    PRIMARY KEY (relation, part)
+)

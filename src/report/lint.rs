@@ -1,0 +1,220 @@
+//! `lint`'s document, as text, as SARIF 2.1.0 and as annotations of GitHub Actions.
+
+use console::Style;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::text;
+use crate::ddl::SqlFile;
+use crate::ddl::lint::Found;
+use crate::ddl::rule;
+use crate::finding::Severity;
+
+/// What was found in all files.
+#[derive(Debug, Serialize)]
+pub struct LintDoc {
+    format: &'static str,
+    files: usize,
+    statements: usize,
+    blockers: usize,
+    warnings: usize,
+    notes: usize,
+    accepted: usize,
+    findings: Vec<LintFinding>,
+}
+
+/// One finding and its place.
+#[derive(Debug, Serialize)]
+pub struct LintFinding {
+    rule: &'static str,
+    severity: Severity,
+    file: String,
+    line: usize,
+    column: usize,
+    end_line: usize,
+    end_column: usize,
+    what: String,
+    so_what: &'static str,
+    instead: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted: Option<String>,
+    /// The lines with the span underlined, for people.
+    #[serde(skip)]
+    excerpt: String,
+}
+
+impl LintDoc {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self {
+            format: "teal.lint/1",
+            files: 0,
+            statements: 0,
+            blockers: 0,
+            warnings: 0,
+            notes: 0,
+            accepted: 0,
+            findings: Vec::new(),
+        }
+    }
+
+    /// Takes in what was found in a file.
+    pub fn add(&mut self, file: &SqlFile, found: Vec<Found>) {
+        self.files += 1;
+        self.statements += file.statements.len();
+        for one in found {
+            let count = match (&one.accepted, one.rule.severity) {
+                (Some(_), _) => &mut self.accepted,
+                (None, Severity::Blocker) => &mut self.blockers,
+                (None, Severity::Warning) => &mut self.warnings,
+                (None, Severity::Note) => &mut self.notes,
+            };
+            *count += 1;
+            let (start, end) = (file.place_at(one.span.start), file.place_at(one.span.end));
+            self.findings.push(LintFinding {
+                rule: one.rule.id,
+                severity: one.rule.severity,
+                file: file.path.display().to_string(),
+                line: start.line,
+                column: start.column,
+                end_line: end.line,
+                end_column: end.column,
+                excerpt: file.excerpt_of(one.span, ""),
+                what: one.what,
+                so_what: one.rule.so_what,
+                instead: one.rule.instead,
+                accepted: one.accepted,
+            });
+        }
+    }
+
+    /// Blockers that no comment accepts.
+    pub fn blockers(&self) -> usize {
+        self.blockers
+    }
+
+    fn open(&self) -> impl Iterator<Item = &LintFinding> {
+        self.findings.iter().filter(|finding| finding.accepted.is_none())
+    }
+
+    /// What GitHub Actions shows beside the lines: one workflow command a finding.
+    pub fn annotations(&self) -> String {
+        let line = |finding: &LintFinding| {
+            let level = match finding.severity {
+                Severity::Blocker => "error",
+                Severity::Warning => "warning",
+                Severity::Note => "notice",
+            };
+            let LintFinding { file, line, end_line, column, rule, what, so_what, instead, .. } = finding;
+            let title = property(&format!("lint/{rule}"));
+            let file = property(file);
+            let said = data(&format!("{what}: {so_what}. Instead: {instead}."));
+            format!("::{level} file={file},line={line},endLine={end_line},col={column},title={title}::{said}\n")
+        };
+        self.open().map(line).collect()
+    }
+
+    /// SARIF 2.1.0, as code scanning reads it. What is accepted is there, suppressed, with its reason.
+    pub fn sarif(&self) -> Value {
+        let rules: Vec<Value> = rule::all()
+            .map(|rule| {
+                json!({
+                    "id": rule.id,
+                    "shortDescription": { "text": rule.so_what },
+                    "help": { "text": format!("{}\n\nBad:\n{}\n\nGood:\n{}", rule.instead, rule.bad, rule.good) },
+                    "defaultConfiguration": { "level": level(rule.severity) },
+                })
+            })
+            .collect();
+        let results: Vec<Value> = self.findings.iter().map(sarif_result).collect();
+        json!({
+            "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+            "version": "2.1.0",
+            "runs": [{
+                "tool": { "driver": { "name": "teal", "version": env!("CARGO_PKG_VERSION"), "rules": rules } },
+                "columnKind": "unicodeCodePoints",
+                "results": results,
+            }],
+        })
+    }
+}
+
+impl Default for LintDoc {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn level(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Blocker => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
+    }
+}
+
+fn sarif_result(finding: &LintFinding) -> Value {
+    let mut result = json!({
+        "ruleId": finding.rule,
+        "level": level(finding.severity),
+        "message": { "text": format!("{}: {}. Instead: {}.", finding.what, finding.so_what, finding.instead) },
+        "locations": [{ "physicalLocation": {
+            "artifactLocation": { "uri": finding.file },
+            "region": {
+                "startLine": finding.line,
+                "startColumn": finding.column,
+                "endLine": finding.end_line,
+                "endColumn": finding.end_column,
+            },
+        }}],
+    });
+    if let Some(reason) = &finding.accepted {
+        result["suppressions"] = json!([{ "kind": "inSource", "justification": reason }]);
+    }
+    result
+}
+
+/// A workflow command's message (`toolkit/packages/core/src/command.ts`, escapeData).
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// A workflow command's property (escapeProperty).
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+/// The same for people: what is open in full, what is accepted in a line.
+pub fn lint_text(doc: &LintDoc) -> String {
+    let mut out = String::new();
+    for finding in &doc.findings {
+        let style = match finding.severity {
+            Severity::Blocker => Style::new().red().bold(),
+            Severity::Warning => Style::new().yellow().bold(),
+            Severity::Note => Style::new().bold(),
+        };
+        let LintFinding { rule, file, line, what, .. } = finding;
+        if let Some(reason) = &finding.accepted {
+            out += &text::hanging(&format!("accepted lint/{rule} {file}:{line}: "), reason);
+            out.push('\n');
+            continue;
+        }
+        out += &format!("{} lint/{rule}\n{}\n", style.apply_to(finding.severity.word()), finding.excerpt.trim_end());
+        out += &text::wrapped(&format!("{what}: {}", finding.so_what), 2);
+        out += &text::wrapped(&format!("instead: {}", finding.instead), 2);
+        out.push('\n');
+    }
+    let counts = [(doc.blockers, "blocker"), (doc.warnings, "warning"), (doc.notes, "note")];
+    let counts: Vec<String> = counts.iter().map(|(number, what)| text::count(*number, what)).collect();
+    let accepted = if doc.accepted > 0 { format!(", {} accepted", doc.accepted) } else { String::new() };
+    out += &text::wrapped(
+        &format!(
+            "{}, {}: {}{accepted}.",
+            text::count(doc.files, "file"),
+            text::count(doc.statements, "statement"),
+            counts.join(", ")
+        ),
+        0,
+    );
+    out
+}

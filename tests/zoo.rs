@@ -1,0 +1,261 @@
+//! The catalog zoo (`tests/zoo/*.sql`): every kind of object through the real program, compared by `pg_dump`'s text, by
+//! rows, by large objects, and by what no dump tells.
+
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
+
+mod support;
+
+use std::process::Command;
+
+use support::Pair;
+use support::stage::Stage;
+use teal::catalog::{read_structure, read_tables};
+use teal::postgres::{Access, Db, Target};
+use teal::snapshot;
+
+/// The topics, in an order in which they find what they need.
+const ZOO: [&str; 17] = [
+    include_str!("zoo/00_roles.sql"),
+    include_str!("zoo/constraints.sql"),
+    include_str!("zoo/columns.sql"),
+    include_str!("zoo/inheritance.sql"),
+    include_str!("zoo/partitions.sql"),
+    include_str!("zoo/types.sql"),
+    include_str!("zoo/values.sql"),
+    include_str!("zoo/views.sql"),
+    include_str!("zoo/triggers.sql"),
+    include_str!("zoo/functions.sql"),
+    include_str!("zoo/texts.sql"),
+    include_str!("zoo/foreign.sql"),
+    include_str!("zoo/extensions.sql"),
+    include_str!("zoo/names.sql"),
+    include_str!("zoo/large_objects.sql"),
+    include_str!("zoo/stage.sql"),
+    include_str!("zoo/privileges.sql"),
+];
+
+/// The plan's event, so that the whole program runs; its migrations are none but one that touches nothing of the zoo.
+const PLAN: &str = r#"name = "small"
+strategy = "blue-green"
+
+[databases]
+blue = "${BLUE_URL}"
+green = "${GREEN_URL}"
+
+[migrations]
+source = "migrations"
+
+[capture]
+writes = "events"
+
+[[event]]
+name = "ended"
+table = "stage.token"
+ends = "active"
+replay = "UPDATE stage.token SET active = false WHERE id = :id"
+verify = "SELECT 1 FROM stage.token WHERE id = :id AND active"
+
+[snapshot]
+jobs = 3
+"#;
+
+async fn zoo() -> Stage {
+    let pair = Pair::start_with(&[("wal_level", "logical")], "").await;
+    for topic in ZOO {
+        // A file may hold transactions and SET SESSION AUTHORIZATION: statement by statement, as psql does.
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), topic).unwrap();
+        let done = Command::new("psql")
+            .envs(pair.blue.program_env())
+            .args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file"])
+            .arg(file.path())
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+    let stage = Stage::on(pair, "");
+    stage.write("plan.toml", PLAN);
+    for file in ["001_base.sql", "002_state.sql", "003_owner.sql"] {
+        std::fs::remove_file(stage.path(&format!("migrations/{file}"))).unwrap();
+    }
+    stage.write("migrations/001_later.sql", "CREATE TABLE stage.later (id int);\n");
+    stage
+}
+
+fn dump(target: &Target) -> String {
+    let done = Command::new("pg_dump")
+        .envs(target.program_env())
+        .args(["--schema-only", "--restrict-key=same", "--exclude-schema=teal", "--exclude-schema=stage"])
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let text = String::from_utf8(done.stdout).unwrap();
+    // Ours: the gate on every table of green.
+    let lines = text.split("\n\n\n").filter(|part| !part.contains("teal_gate") && !part.contains("teal_end"));
+    lines.collect::<Vec<_>>().join("\n\n\n")
+}
+
+#[track_caller]
+fn assert_same(what: &str, blue: &str, green: &str) {
+    let first = blue.lines().zip(green.lines()).find(|(a, b)| a != b);
+    assert!(
+        blue == green,
+        "{what} differ: first {first:#?}; {} and {} lines",
+        blue.lines().count(),
+        green.lines().count()
+    );
+}
+
+/// Every row of every table, each in the partition where it is, as text.
+async fn all_rows(db: &Db) -> String {
+    let mut all = String::new();
+    db.run("SET search_path = ''").await.unwrap();
+    for table in read_tables(db).await.unwrap().iter().filter(|table| table.holds_rows()) {
+        if table.name.schema.0 == "stage" {
+            continue;
+        }
+        let sql = format!("SELECT (t.*)::text FROM ONLY {} t ORDER BY (t.*)::text COLLATE \"C\"", table.name);
+        for row in db.rows(&sql, &[]).await.unwrap() {
+            all.push_str(&format!("{} {}\n", table.name.plain(), row.get::<_, &str>(0)));
+        }
+    }
+    all
+}
+
+/// What no dump of the schema tells: positions of sequences, populated views with their rows, large objects to the byte,
+/// settings, comment and privileges of the database.
+const BESIDE: [(&str, &str); 6] = [
+    (
+        "sequences",
+        "SELECT format('%I.%I', schemaname, sequencename) || ' ' || coalesce(last_value::text, 'new')
+         FROM pg_sequences WHERE schemaname NOT IN ('teal', 'stage') ORDER BY 1",
+    ),
+    ("populated", "SELECT schemaname || '.' || matviewname || ispopulated FROM pg_matviews ORDER BY 1"),
+    (
+        "materialized",
+        "SELECT 'a' || t::text FROM views.grouped_kept t UNION ALL SELECT 'b' || t::text FROM views.kept_over_kept t
+         UNION ALL SELECT 'c' || t::text FROM functions.heaped_kept t ORDER BY 1",
+    ),
+    (
+        "large objects",
+        "SELECT m.oid || ' ' || pg_get_userbyid(lomowner) || ' ' || md5(lo_get(m.oid)) || ' '
+             || coalesce((SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(lomacl) a), '') || ' '
+             || coalesce(obj_description(m.oid, 'pg_largeobject'), '')
+         FROM pg_largeobject_metadata m ORDER BY m.oid",
+    ),
+    (
+        "settings",
+        "SELECT coalesce(r.rolname, 'all') || ' ' || array_to_string(setconfig, '|') FROM pg_db_role_setting
+         LEFT JOIN pg_roles r ON r.oid = setrole
+         WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1",
+    ),
+    (
+        "database",
+        "SELECT (SELECT string_agg(a::text, '|' ORDER BY a::text) FROM unnest(datacl) a) || shobj_description(oid, 'pg_database')
+         FROM pg_database WHERE datname = current_database()",
+    ),
+];
+
+async fn beside(db: &Db) -> String {
+    let mut all = String::new();
+    for (what, sql) in BESIDE {
+        for row in db.rows(sql, &[]).await.unwrap() {
+            all.push_str(&format!("{what}: {}\n", row.get::<_, &str>(0)));
+        }
+    }
+    all
+}
+
+async fn assert_equal(pair: &Pair) {
+    assert_same("dumps", &dump(&pair.blue), &dump(&pair.green));
+    let (blue, green) = (pair.blue.connect(Access::ReadOnly).await, pair.green.connect(Access::ReadOnly).await);
+    let (blue, green) = (blue.unwrap(), green.unwrap());
+    assert_same("rows", &all_rows(&blue).await, &all_rows(&green).await);
+    assert_same("what is beside them", &beside(&blue).await, &beside(&green).await);
+    let mut differences = read_structure(&blue).await.unwrap().differences(&read_structure(&green).await.unwrap());
+    // A key that a partition got from its parent counts as made there, and a copied collation as given in full: no dump
+    // tells them apart, and nothing acts by it.
+    let known = [" stage.", "constraint partitions.", "collation texts.plain:"];
+    differences.retain(|line| !known.iter().any(|known| line.contains(known)));
+    assert_eq!(differences, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_object_survives_the_copy_and_green_is_as_before_when_it_is_emptied() {
+    let stage = zoo().await;
+    let green = stage.pair.on_green().await;
+    let fresh = dump(&stage.pair.green);
+    let before = "SELECT (SELECT string_agg(a::text, '|' ORDER BY a::text) FROM unnest(datacl) a) FROM pg_database WHERE datname = 'green'";
+    green
+        .run("ALTER DATABASE green SET work_mem = '5MB'; GRANT TEMPORARY ON DATABASE green TO zoo_owner")
+        .await
+        .unwrap();
+    let acl: Option<String> = green.row(before, &[]).await.unwrap().get(0);
+    stage.run(&["apply", "--yes"]).expect(0);
+    let journal = stage.read(".migrate/small/journal.jsonl");
+    assert!(journal.contains("pg_largeobject"), "the copy says what it brought");
+    // What only green had before stays; here it would be in the way of a plain comparison.
+    green.run("REVOKE TEMPORARY ON DATABASE green FROM zoo_owner").await.unwrap();
+    assert_equal(&stage.pair).await;
+
+    // The proof looks at large objects too.
+    let proof = async || {
+        let sessions = vec![green_session(&stage).await, green_session(&stage).await];
+        teal::validate::digest_beside_tables(sessions).await.unwrap()
+    };
+    let proved = proof().await;
+    for change in [
+        "SELECT lo_put(500005, 2999999, '\\x11')",
+        "GRANT SELECT ON LARGE OBJECT 500005 TO zoo_reader",
+        "COMMENT ON LARGE OBJECT 600300 IS 'x'",
+        "SELECT lo_unlink(4294967295)",
+    ] {
+        let earlier = proof().await;
+        green.run(change).await.unwrap();
+        assert_ne!(proof().await, earlier, "{change}");
+    }
+    assert_eq!(proved.len(), 1);
+
+    stage.run(&["abort", "--yes"]).expect(0);
+    let emptied = dump(&stage.pair.green);
+    // Privileges on what came with the server stay (`empty_green`).
+    let of_ours = |text: &str| {
+        let stays =
+            |line: &str| line.starts_with("--") || line.contains(" pg_catalog.") || line.contains("LANGUAGE sql");
+        text.lines().filter(|line| !line.is_empty() && !stays(line)).flat_map(|line| [line, "\n"]).collect::<String>()
+    };
+    assert_same("an emptied green and a new one", &of_ours(&fresh), &of_ours(&emptied));
+    assert_eq!(green.row(before, &[]).await.unwrap().get::<_, Option<String>>(0), acl);
+    let left = "SELECT (SELECT count(*) FROM pg_largeobject_metadata) + (SELECT count(*) FROM pg_default_acl)";
+    assert_eq!(green.row(left, &[]).await.unwrap().get::<_, i64>(0), 0);
+}
+
+async fn green_session(stage: &Stage) -> Db {
+    stage.pair.green.connect(Access::ReadOnly).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sequence_that_a_migration_renamed_or_replaced_is_moved_ahead() {
+    let schema = "CREATE TABLE t (id serial, n int GENERATED ALWAYS AS IDENTITY); CREATE SEQUENCE a; CREATE SEQUENCE b;
+                  CREATE SEQUENCE gone; SELECT setval('t_id_seq', 70), setval('t_n_seq', 80), setval('a', 10), setval('b', 20)";
+    let pair = Pair::start(schema).await;
+    let (blue, green) = (pair.on_blue().await, pair.on_green().await);
+    green.run("CREATE SCHEMA teal; CREATE TABLE teal.applied (event_id int)").await.unwrap();
+    green.run("DROP SCHEMA teal CASCADE; CREATE SCHEMA teal").await.unwrap();
+    green.run(include_str!("../src/postgres/sql/prepare_green.sql")).await.unwrap();
+    green.run(schema).await.unwrap();
+    snapshot::remember_sequences(&green).await.unwrap();
+    green
+        .run(
+            "CREATE SCHEMA s; ALTER SEQUENCE t_id_seq RENAME TO token_seq; ALTER TABLE t RENAME TO token;
+             ALTER TABLE token RENAME n TO number; ALTER TABLE token ALTER number DROP IDENTITY;
+             ALTER TABLE token ALTER number ADD GENERATED ALWAYS AS IDENTITY (SEQUENCE NAME new_seq);
+             DROP SEQUENCE a; ALTER SEQUENCE b RENAME TO a; ALTER SEQUENCE a SET SCHEMA s; DROP SEQUENCE gone",
+        )
+        .await
+        .unwrap();
+    let set = snapshot::set_sequences(&blue, &green, 1000).await.unwrap();
+    let mut moved: Vec<_> = set.iter().map(|s| format!("{} {} {}", s.name.plain(), s.blue, s.green)).collect();
+    moved.sort();
+    assert_eq!(moved, ["public.new_seq 80 1080", "public.token_seq 70 1070", "s.a 20 1020"]);
+}

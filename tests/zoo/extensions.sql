@@ -1,0 +1,23 @@
+-- Types of extensions, in tables and inside other types.
+CREATE SCHEMA extensions;
+CREATE EXTENSION hstore SCHEMA extensions;
+CREATE EXTENSION citext SCHEMA extensions;
+CREATE EXTENSION ltree SCHEMA extensions;
+CREATE EXTENSION pg_trgm SCHEMA extensions;
+CREATE EXTENSION "uuid-ossp" SCHEMA extensions;
+CREATE EXTENSION isn SCHEMA extensions;
+CREATE EXTENSION cube SCHEMA extensions;
+CREATE EXTENSION intarray SCHEMA extensions;
+CREATE EXTENSION unaccent SCHEMA extensions;
+SET search_path = extensions, public;
+COMMENT ON EXTENSION hstore IS 'a comment of our own';
+CREATE TYPE tagged AS (tags hstore, mail citext);
+CREATE DOMAIN mail AS citext CHECK (VALUE ~ '@');
+CREATE TABLE every (h hstore, c citext, cs citext[], l ltree, lq lquery, ls ltree[], t tagged, ts tagged[], m mail, i isbn13, cu cube, q query_int);
+INSERT INTO every VALUES ('a=>1, "b c"=>NULL', 'MiXed', '{A,a}', 'Top.Child', '*.Child{1,2}', '{a.b,c}', ('x=>y', 'M'), ARRAY[('x=>"\"y"', 'M')::tagged], 'A@b', '978-0-393-04002-9', '(1,2),(3,4)', '1&(2|3)'), (NULL, '', '{}', '', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+CREATE INDEX every_c ON every (c);
+CREATE INDEX every_trgm ON every USING gin (c gin_trgm_ops);
+CREATE INDEX every_l ON every USING gist (l, h);
+CREATE TEXT SEARCH CONFIGURATION plain_words (COPY = simple);
+ALTER TEXT SEARCH CONFIGURATION plain_words ALTER MAPPING FOR word WITH unaccent, simple;
+RESET search_path;

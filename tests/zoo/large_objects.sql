@@ -1,0 +1,20 @@
+-- Large objects: empty, small, of many pages, sparse; with owners, privileges, comments; unlinked ones leave no trace.
+CREATE SCHEMA large_objects;
+CREATE TABLE large_objects.image (id int, content oid);
+SELECT lo_create(500001), lo_create(500002), lo_create(500003);
+SELECT lo_from_bytea(500004, 'short'), lo_from_bytea(500005, decode(repeat('00ff10', 1000000), 'hex'));
+SELECT lo_from_bytea(4294967295, '\x00');
+SELECT lo_put(500002, 3000000, 'behind a hole');
+SELECT lo_put(500003, 1048575, '\x0102'), lo_truncate(lo_open(500003, 131072), 1048576);
+SELECT count(lo_from_bytea(600000 + g, convert_to('number ' || g, 'UTF8'))) FROM generate_series(1, 300) g;
+SELECT lo_unlink(600001);
+INSERT INTO large_objects.image SELECT g, g FROM generate_series(500001, 500005) g;
+ALTER LARGE OBJECT 500004 OWNER TO zoo_owner;
+ALTER LARGE OBJECT 500005 OWNER TO "Zoo ""odd"" role";
+GRANT SELECT ON LARGE OBJECT 500004 TO zoo_reader, PUBLIC;
+GRANT ALL ON LARGE OBJECT 500004 TO zoo_writer WITH GRANT OPTION;
+SET SESSION AUTHORIZATION zoo_writer;
+GRANT UPDATE ON LARGE OBJECT 500004 TO "Zoo ""odd"" role";
+RESET SESSION AUTHORIZATION;
+REVOKE ALL ON LARGE OBJECT 500001 FROM postgres;
+COMMENT ON LARGE OBJECT 500004 IS 'it''s a large object';

@@ -1,0 +1,33 @@
+-- Collations and text search.
+CREATE SCHEMA texts;
+SET search_path = texts;
+CREATE COLLATION plain FROM "C";
+CREATE COLLATION libc_one (PROVIDER = libc, LC_COLLATE = 'C.utf8', LC_CTYPE = 'C');
+CREATE COLLATION ignoring_case (PROVIDER = icu, LOCALE = 'und-u-ks-level2', DETERMINISTIC = false);
+CREATE COLLATION numeric_order (PROVIDER = icu, LOCALE = 'en-u-kn');
+COMMENT ON COLLATION plain IS 'a collation';
+CREATE TABLE sorted (a text COLLATE ignoring_case UNIQUE, b text COLLATE numeric_order, c text COLLATE "de-x-icu", d name COLLATE "POSIX");
+INSERT INTO sorted VALUES ('Abc', 'a10', 'ä', 'n'), ('b', 'a9', 'z', 'm');
+CREATE INDEX sorted_b ON sorted (b, c COLLATE "C");
+CREATE DOMAIN caseless AS text COLLATE ignoring_case;
+CREATE TABLE parts (k text COLLATE numeric_order) PARTITION BY RANGE (k);
+CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM ('a1') TO ('a10');
+INSERT INTO parts VALUES ('a9'), ('a2');
+
+CREATE TEXT SEARCH DICTIONARY stems (TEMPLATE = snowball, LANGUAGE = russian, StopWords = russian);
+CREATE TEXT SEARCH DICTIONARY synonyms (TEMPLATE = simple, ACCEPT = false);
+CREATE TEXT SEARCH CONFIGURATION mixed (COPY = english);
+ALTER TEXT SEARCH CONFIGURATION mixed ALTER MAPPING FOR asciiword, word WITH stems, synonyms, simple;
+ALTER TEXT SEARCH CONFIGURATION mixed DROP MAPPING FOR url;
+CREATE TEXT SEARCH PARSER zoo_parser (START = prsd_start, GETTOKEN = prsd_nexttoken, END = prsd_end, LEXTYPES = prsd_lextype, HEADLINE = prsd_headline);
+CREATE TEXT SEARCH TEMPLATE zoo_template (INIT = dsimple_init, LEXIZE = dsimple_lexize);
+CREATE TEXT SEARCH DICTIONARY of_template (TEMPLATE = zoo_template);
+CREATE TEXT SEARCH CONFIGURATION parsed (PARSER = zoo_parser);
+COMMENT ON TEXT SEARCH CONFIGURATION mixed IS 'a configuration';
+COMMENT ON TEXT SEARCH DICTIONARY stems IS 'a dictionary';
+COMMENT ON TEXT SEARCH PARSER zoo_parser IS 'a parser';
+COMMENT ON TEXT SEARCH TEMPLATE zoo_template IS 'a template';
+CREATE TABLE documents (body text, words tsvector GENERATED ALWAYS AS (to_tsvector('mixed', body)) STORED);
+INSERT INTO documents (body) VALUES ('The running mice'), (NULL);
+CREATE INDEX documents_words ON documents USING gin (words);
+RESET search_path;
