@@ -30,5 +30,6 @@ pub mod cutover;
 pub mod engine;
 pub mod report;
 pub mod rehearse;
+pub mod init;
 pub mod demo;
 pub mod cli;

@@ -9,6 +9,7 @@ mod support;
 use std::collections::BTreeMap;
 
 use support::proxy::Proxy;
+use support::running::{Running, until_sql};
 use support::stage::{Ran, SCHEMA, Stage};
 use support::tls::{password, secret_file, set, socket_url};
 use support::{Pair, admin_of};
@@ -224,6 +225,44 @@ async fn what_keeps_us_out_is_said_with_a_way_out() {
     proxy.stall();
     let silent = format!("postgres://app:app@127.0.0.1:{}/postgres?connect_timeout=2", proxy.port);
     says(&env.failure(&silent).await, "blue: can't connect: no answer in time", "says nothing");
+}
+
+/// The network to blue stalls while `apply` waits on green: the next connection or heartbeat ends the run at its limit, blue serves on,
+/// and with the network back the next `apply` goes on.
+#[tokio::test]
+async fn a_network_that_stalls_in_the_middle_ends_the_run_and_the_next_one_goes_on() {
+    let held = "
+        CREATE FUNCTION held() RETURNS boolean LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_catalog.pg_advisory_xact_lock_shared(1); RETURN true; END';
+        ALTER TABLE account ADD CONSTRAINT held CHECK (public.held());";
+    let stage = Stage::with(&format!("{SCHEMA}{held}"), "").await;
+    let proxy = Proxy::start(stage.pair.server.port()).await;
+    let direct = stage.pair.server.url("blue");
+    let through = direct.replace(&format!(":{}/", stage.pair.server.port()), &format!(":{}/", proxy.port));
+    let command = |args: &[&str]| {
+        let mut command = stage.command(args);
+        command.env("BLUE_URL", format!("{through}?connect_timeout=5"));
+        command
+    };
+    let green = stage.pair.on_green().await;
+    green.run("SET application_name = 'somebody'; SELECT pg_advisory_lock(1)").await.unwrap();
+    let admin = admin_of(&stage.pair.server).await;
+    let apply = Running::of(&stage, command(&["apply", "--yes"]));
+    let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'advisory')";
+    until_sql(&admin, waits).await;
+    proxy.stall();
+    let ended = apply.end().await.expect(1);
+    ended.says("blue: ").says("no answer").says("State: blue serves").says("Hint: ");
+
+    let blue = stage.pair.on_blue().await;
+    blue.run("SET statement_timeout = '5s'; UPDATE token SET account = account").await.unwrap();
+    drop(blue);
+    green.run("SELECT pg_advisory_unlock(1)").await.unwrap();
+    proxy.go_on();
+    let ours = "application_name LIKE 'teal%' AND pid <> pg_backend_pid()";
+    until_sql(&admin, &format!("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE {ours})")).await;
+    // Not waited for in place: the proxy is in this thread.
+    Running::of(&stage, command(&["apply", "--yes"])).end().await.expect(0);
 }
 
 /// Sockets, a service and an own migrator, which inherits what the operator's environment says.

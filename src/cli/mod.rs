@@ -11,8 +11,9 @@ mod demo;
 mod doctor;
 mod explain;
 mod finish;
-mod lint;
+mod init;
 mod inputs;
+mod lint;
 mod output;
 mod plan;
 mod progress;
@@ -78,6 +79,8 @@ struct YesArg {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a first plan, from a live blue or a dump, and the migrations
+    Init(init::InitArgs),
     /// Is this possible here? Settings, privileges, sizes, disk, versions; only reads
     Doctor(doctor::DoctorArgs),
     /// Show every step, size, estimate and finding before anything runs
@@ -146,6 +149,7 @@ fn misused(e: &clap::Error, args: &[OsString]) -> ExitCode {
 
 async fn run(command: Command, verbose: u8, out: &Output) -> Result<()> {
     match command {
+        Command::Init(args) => Box::pin(init::run(args, out)).await,
         Command::Doctor(args) => doctor::run(args, verbose > 0, out).await,
         Command::Plan(args) => plan::run(args, out).await,
         Command::Rehearse(args) => Box::pin(rehearse::run(args, out)).await,

@@ -1,6 +1,6 @@
 //! Indexes of the copy: each table's as soon as its rows are in, in parallel.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
@@ -79,6 +79,7 @@ async fn build_all(
             Some(built) = builds.join_next() => {
                 let (session, item) = built.map_err(|e| Failure::failed(format!("an index build ended: {e}")))??;
                 sessions.push(session);
+                line.built(&item);
                 done += 1;
                 notices.progress(done, total, Unit::Indexes, item.object.0);
             }
@@ -104,18 +105,34 @@ pub(super) async fn connect(green: &Target) -> Result<Db> {
 }
 
 /// Indexes that wait for their table's rows, and those that may start, the largest table's first.
+///
+/// CREATE INDEX takes SHARE, so several of one table may be built at once. ADD CONSTRAINT takes ACCESS EXCLUSIVE: beside
+/// another build of its table it would wait in the lock queue, and past `lock_timeout` fail, for as long as that one lasts.
+/// So a table's constraints come after its plain indexes, one by one.
 struct Line {
     waiting: HashMap<Name, VecDeque<PostItem>>,
     /// By size of the table, so that the last entry is the largest.
     ready: BTreeMap<(u64, Name), VecDeque<PostItem>>,
     sizes: HashMap<Name, u64>,
+    /// Builds under way, by table.
+    under_way: HashMap<Name, usize>,
+    /// Tables on which a constraint is being added.
+    exclusive: HashSet<Name>,
 }
 
 impl Line {
     fn new(items: &[PostItem], tables: &[Table]) -> Self {
         let sizes = tables.iter().filter(|t| t.kind == Relkind::Table).map(|t| (t.name.clone(), t.bytes)).collect();
-        let mut line = Self { waiting: HashMap::new(), ready: BTreeMap::new(), sizes };
-        for item in items {
+        let mut line = Self {
+            waiting: HashMap::new(),
+            ready: BTreeMap::new(),
+            sizes,
+            under_way: HashMap::new(),
+            exclusive: HashSet::new(),
+        };
+        let plain_first =
+            items.iter().filter(|item| !item.constraint).chain(items.iter().filter(|item| item.constraint));
+        for item in plain_first {
             line.waiting.entry(item.table.clone()).or_default().push_back(item.clone());
         }
         let empty: Vec<Name> = line.waiting.keys().filter(|name| !line.sizes.contains_key(name)).cloned().collect();
@@ -143,13 +160,32 @@ impl Line {
         }
     }
 
+    /// The next one that waits for no other, now under way.
     fn next(&mut self) -> Option<PostItem> {
-        let mut largest = self.ready.last_entry()?;
-        let item = largest.get_mut().pop_front();
-        if largest.get().is_empty() {
-            largest.remove();
+        let (under_way, exclusive) = (&self.under_way, &self.exclusive);
+        let may_start = |item: &PostItem| {
+            let alone = under_way.get(&item.table).is_none_or(|number| *number == 0);
+            if item.constraint { alone } else { !exclusive.contains(&item.table) }
+        };
+        let key = self.ready.iter().rev().find(|(_, items)| items.front().is_some_and(may_start))?.0.clone();
+        let items = self.ready.get_mut(&key)?;
+        let item = items.pop_front()?;
+        if items.is_empty() {
+            self.ready.remove(&key);
         }
-        item
+        *self.under_way.entry(item.table.clone()).or_default() += 1;
+        if item.constraint {
+            self.exclusive.insert(item.table.clone());
+        }
+        Some(item)
+    }
+
+    /// One that was under way is there.
+    fn built(&mut self, item: &PostItem) {
+        if let Some(number) = self.under_way.get_mut(&item.table) {
+            *number -= 1;
+        }
+        self.exclusive.remove(&item.table);
     }
 }
 
@@ -183,4 +219,41 @@ pub(super) async fn is_constraint(session: &Db, item: &PostItem) -> Result<bool>
     let sql = include_str!("../postgres/sql/select_constraint.sql");
     let names = [&item.table.schema.0, &item.table.object.0, &item.object.0];
     Ok(session.maybe_row(sql, &[&names[0], &names[1], &names[2]]).await?.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postgres::Ident;
+
+    fn item(table: &str, object: &str, constraint: bool) -> PostItem {
+        PostItem { table: Name::new("public", table), object: Ident::new(object), constraint, sql: String::new() }
+    }
+
+    #[test]
+    fn a_constraint_is_added_alone_and_after_the_plain_indexes_of_its_table() {
+        let items = [
+            item("t", "t_pkey", true),
+            item("t", "t_key", true),
+            item("t", "t_a", false),
+            item("t", "t_b", false),
+            item("u", "u_pkey", true),
+        ];
+        let mut line = Line::new(&items, &[]);
+        let mut next = |line: &mut Line| line.next().map(|item| item.object.0);
+        // The names alone decide here: no table has a size.
+        assert_eq!(next(&mut line).as_deref(), Some("u_pkey"));
+        assert_eq!(next(&mut line).as_deref(), Some("t_a"));
+        assert_eq!(next(&mut line).as_deref(), Some("t_b"));
+        assert_eq!(next(&mut line), None, "t is being read");
+        line.built(&items[2]);
+        assert_eq!(next(&mut line), None);
+        line.built(&items[3]);
+        assert_eq!(next(&mut line).as_deref(), Some("t_pkey"));
+        assert_eq!(next(&mut line), None, "t is locked");
+        line.built(&items[0]);
+        assert_eq!(next(&mut line).as_deref(), Some("t_key"));
+        line.built(&items[1]);
+        assert_eq!(next(&mut line), None);
+    }
 }
