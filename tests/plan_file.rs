@@ -942,7 +942,12 @@ fn a_broken_section_of_databases_hides_all_values() {
 fn every_plan_of_the_repository_reads() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let env = |name: &str| Some(format!("postgres://app@db/{}", name.to_lowercase()));
-    for plan in ["plans/oauth-2x.toml", "examples/own-migrator/plan.toml", "examples/two-services/plan.toml"] {
+    for plan in [
+        "plans/oauth-2x.toml",
+        "examples/flyway/plan.toml",
+        "examples/own-migrator/plan.toml",
+        "examples/two-services/plan.toml",
+    ] {
         if let Err(e) = teal::plan::read_plan(&root.join(plan), &env) {
             panic!("{plan}: {e}\n{}", e.detail.as_deref().unwrap_or_default());
         }

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use rustix::process::Signal;
 use support::running::until;
-use support::stage::{Ran, Stage};
+use support::stage::{PARTICIPANTS, Ran, SCHEMA, Stage};
 
 /// A stage whose blue is dumped; `BLUE_URL` and `GREEN_URL` are not set, as in a CI.
 struct Ground {
@@ -19,7 +19,11 @@ struct Ground {
 
 impl Ground {
     async fn new() -> Self {
-        let stage = Stage::new().await;
+        Self::with(SCHEMA, PARTICIPANTS).await
+    }
+
+    async fn with(schema: &str, more: &str) -> Self {
+        let stage = Stage::with(schema, more).await;
         let env = stage.pair.blue.program_env();
         let dumped = Command::new("pg_dump")
             .arg("--format=custom")
@@ -106,4 +110,79 @@ async fn killed_in_the_middle_it_leaves_nothing() {
     rustix::process::kill_process(pid, Signal::KILL).unwrap();
     child.wait().unwrap();
     until(&format!("an empty {servers}"), async || ground.left().is_empty()).await;
+}
+
+/// Events of other kinds than "a boolean stops being true": a word of a CHECK, a timestamp that begins, a composite of both,
+/// a table without rows, and one that no statement can make happen.
+const KINDS: &str = r#"
+[[event]]
+name = "closed"
+table = "ticket"
+ends = "state IN ('open', 'waiting')"
+replay = "UPDATE ticket SET state = 'closed' WHERE id = :id::bigint"
+verify = "SELECT 1 FROM ticket WHERE id = :id::bigint AND state <> 'closed'"
+
+[[event]]
+name = "deleted"
+table = "ticket"
+begins = "deleted_at IS NOT NULL"
+replay = "UPDATE ticket SET deleted_at = now() WHERE id = :id::bigint"
+verify = "SELECT 1 FROM ticket WHERE id = :id::bigint AND deleted_at IS NULL"
+
+[[event]]
+name = "never"
+table = "empty"
+ends = "live"
+replay = "DELETE FROM empty WHERE id = :id::int"
+verify = "SELECT 1 FROM empty WHERE id = :id::int"
+
+[[event]]
+name = "frozen"
+table = "frozen"
+ends = "id > 0"
+replay = "DELETE FROM frozen WHERE id = :id::int"
+verify = "SELECT 1 FROM frozen WHERE id = :id::int"
+"#;
+const KINDS_SCHEMA: &str = "
+    CREATE TABLE ticket (id bigserial PRIMARY KEY, deleted_at timestamptz,
+                         state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'waiting', 'closed')));
+    INSERT INTO ticket (state) SELECT 'open' FROM generate_series(1, 300);
+    INSERT INTO ticket (deleted_at) SELECT now() FROM generate_series(1, 5);
+    CREATE TABLE empty (id int PRIMARY KEY, live boolean NOT NULL);
+    CREATE TABLE frozen (id int PRIMARY KEY);
+    CREATE TABLE holder (frozen int REFERENCES frozen);
+    INSERT INTO frozen SELECT generate_series(1, 50); INSERT INTO holder SELECT id FROM frozen;";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_every_kind_are_made_on_a_staging_s_copy_or_said_not_to_be_and_the_servers_can_be_kept() {
+    let ground = Ground::with(&format!("{SCHEMA}{KINDS_SCHEMA}"), KINDS).await;
+    let url = ground.stage.pair.server.url("blue");
+    let mut command = ground.command(&["rehearse", "--from-env", "STAGING_URL", "--keep", "--format", "json"]);
+    let ran = Ran::of(command.env("STAGING_URL", &url).output().unwrap()).expect(0);
+    let doc = ran.json();
+    assert_eq!(doc["source"]["kind"], "staging database");
+    assert!(doc["source"]["snapshot_ms"].is_u64() && !ran.stdout.contains(&url), "{doc:#}");
+    let events = doc["events"].as_array().unwrap();
+    let of = |name: &str| events.iter().find(|event| event["event"] == name).unwrap();
+    for name in ["ended", "closed", "deleted"] {
+        let event = of(name);
+        assert!(event["made"].as_u64() > Some(50) && event["lost"] == 0, "{event:#}");
+        assert!(event["by"].as_object().unwrap().len() == 2, "by UPDATE and otherwise: {event:#}");
+    }
+    assert_eq!(of("never")["why_not"], "public.empty holds no rows");
+    let why = of("frozen")["why_not"].as_str().unwrap();
+    assert!(why.contains("violates foreign key constraint"), "{why}");
+
+    // Kept: both folders, stopped servers, and a file with which libpq gets in.
+    let kept = ground.left();
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    for folder in kept {
+        let path = ground.servers.path().join(folder);
+        assert!(path.join("data/PG_VERSION").exists() && !path.join("data/postmaster.pid").exists());
+        let mode = std::fs::metadata(path.join("pgpass")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o77, 0, "the password is for its owner alone");
+    }
+    let staging = ground.stage.pair.on_blue().await;
+    let ours = "SELECT to_regnamespace('teal') IS NULL";
+    assert!(staging.row(ours, &[]).await.unwrap().get::<_, bool>(0), "nothing is written to staging");
 }

@@ -162,8 +162,11 @@ fn dump(target: &Target) -> String {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let text = String::from_utf8(done.stdout).unwrap();
     // Ours: the gate on every table of green.
-    let lines = text.split("\n\n\n").filter(|part| !part.contains("teal_gate") && !part.contains("teal_end"));
-    lines.collect::<Vec<_>>().join("\n\n\n")
+    let entries = text.split("\n--\n-- Name: ").filter(|entry| !entry.contains("teal_gate"));
+    let entries = entries.map(str::trim_end).map(|entry| entry.trim_end_matches("\\unrestrict same").trim_end());
+    let entries =
+        entries.map(|entry| entry.trim_end_matches("--\n-- PostgreSQL database dump complete\n--").trim_end());
+    entries.collect::<Vec<_>>().join("\n-- Name: ")
 }
 
 #[track_caller]

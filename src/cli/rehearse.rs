@@ -109,7 +109,14 @@ async fn rehearse(args: &RehearseArgs, out: &Output, stop: &CancellationToken) -
         return Err(failure);
     }
 
-    let doc = document(&ran, (&first, &path), blue.origin.clone(), blue.server.major(), left_out, (begun, begun_at));
+    let doc = document(
+        &ran,
+        (&first, &path, &args.again(&path)),
+        blue.origin.clone(),
+        blue.server.major(),
+        left_out,
+        (begun, begun_at),
+    );
     saved::write(&first.journal_dir, &doc)?;
     if let Some(file) = &args.junit {
         std::fs::write(file, rehearse::junit(&doc)?).with_context(|| file.display().to_string())?;
@@ -123,18 +130,24 @@ async fn rehearse(args: &RehearseArgs, out: &Output, stop: &CancellationToken) -
         return Ok(());
     }
     let what = doc.failure.as_ref().map_or_else(|| "see above".to_owned(), |failure| failure.what.clone());
-    let hint = doc.failure.as_ref().and_then(|failure| failure.hint.clone());
-    Err(Failure::blocked(format!("the verdict is: failed: {what}"))
-        .state(if args.keep {
-            "the throwaway servers are stopped; their folders stay"
-        } else {
-            "the throwaway servers are gone; nothing else was touched"
-        })
-        .hint(format!(
-            "{}then: migrate rehearse {}",
-            hint.map(|hint| format!("{hint}; ")).unwrap_or_default(),
-            path.display()
-        )))
+    let state = if args.keep {
+        "the throwaway servers are stopped; their folders stay"
+    } else {
+        "the throwaway servers are gone; nothing else was touched"
+    };
+    Err(Failure::blocked(format!("the verdict is: failed: {what}")).state(state).hint(doc.next))
+}
+
+impl RehearseArgs {
+    /// The same command, no URL in it.
+    fn again(&self, path: &Path) -> String {
+        let from = match (&self.from_env, &self.from) {
+            (Some(name), _) => format!("--from-env {name}"),
+            (None, Some(from)) if Source::is_url(from) => "--from URL".to_owned(),
+            (None, from) => format!("--from {}", from.as_deref().unwrap_or_default()),
+        };
+        format!("migrate rehearse {} {from}", path.display())
+    }
 }
 
 /// The migrations, as far as they can be told without a database: whose files they are may stand in blue's bookkeeping.
@@ -298,7 +311,7 @@ fn overhear(listener: UnboundedSender<Notice>) -> (UnboundedSender<Notice>, toki
 
 fn document(
     ran: &Ran,
-    (first, path): (&Plan, &Path),
+    (first, path, again): (&Plan, &Path, &str),
     source: rehearse::Origin,
     server_major: u32,
     left_out: Vec<String>,
@@ -328,9 +341,9 @@ fn document(
         failure: failure.as_ref().map(Into::into),
         run: ran.report.clone(),
         next: if failed {
-            format!("mend it, then: migrate rehearse {path}")
+            format!("mend it, then: {again}")
         } else {
-            format!("migrate report {path}; for the real ones: migrate plan {path}")
+            format!("migrate report {path}; for the real databases: migrate plan {path}")
         },
     }
 }

@@ -155,9 +155,9 @@ fn dies_with_session(statement: &Statement, source: &str) -> bool {
     match statement.head.first().map(String::as_str) {
         Some("CREATE") => statement.head.iter().skip(1).take(3).any(is_temporary),
         Some("PREPARE" | "DECLARE" | "LISTEN" | "LOAD") => true,
-        Some("SELECT" | "WITH") => {
-            words(statement.text(source)).windows(2).any(|pair| pair[0] == "INTO" && is_temporary(&pair[1]))
-        }
+        Some("SELECT" | "WITH") => words(statement.text(source))
+            .windows(2)
+            .any(|pair| matches!(pair, [into, kind] if into == "INTO" && is_temporary(kind))),
         _ => false,
     }
 }

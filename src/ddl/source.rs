@@ -90,7 +90,9 @@ pub fn ambiguous(dir: &Path, candidates: &[&'static Layout]) -> Failure {
 /// tool itself refuses in a file, and all that [`super::read_sql_file`] refuses.
 pub fn read_listing(listing: &Listing, layout: &'static Layout) -> Result<Folder> {
     let dir = listing.dir.display();
-    super::layout::refuse_foreign(listing)?;
+    if layout.is_plain() {
+        super::layout::refuse_foreign(listing)?;
+    }
     if let Some(stranger) = listing.strangers(layout).next() {
         return Err(Failure::usage(format!(
             "{}: no file of layout {}, which names its files {}",

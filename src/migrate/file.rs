@@ -1,11 +1,12 @@
-//! One migration file: all its statements, its bookkeeping and our receipt in one transaction on green.
+//! One migration file: all its statements, its bookkeeping and our receipt in one transaction on green, unless its tool
+//! takes it out of one ([`super::apart`]).
 
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::bookkeeping;
+use super::{apart, bookkeeping};
 use crate::ddl::Migration;
 use crate::error::{Context, Failure, Result};
 use crate::failpoint::failpoint;
@@ -30,7 +31,7 @@ pub struct FileFacts {
     pub wal_bytes: u64,
     /// Bytes spilled to temporary files; 0 where the run was interrupted between the commit and the question.
     pub temp_bytes: u64,
-    /// Commits: 1, or 0 for a file without statements and without bookkeeping.
+    /// Commits: 1, or one more than it has parts where its statements run one by one.
     pub commits: u64,
     /// From BEGIN to COMMIT.
     pub millis: u64,
@@ -73,11 +74,20 @@ pub async fn run_file(
     db.run(include_str!("../postgres/sql/reset_session.sql")).await?;
     let temp_before = temp_bytes(&db).await?;
     let begun = Instant::now();
+    let run = async {
+        match order.migration.apart {
+            Some(_) => apart::run(&db, order, notices, stop).await,
+            None => in_transaction(&db, order, notices).await,
+        }
+    };
     let ran = tokio::select! {
-        ran = in_transaction(&db, order, notices) => ran,
+        ran = run => ran,
         () = stop.cancelled() => {
             db.cancel().await;
-            return Err(Failure::failed("interrupted").state("the file's transaction is rolled back"));
+            return Err(Failure::failed("interrupted").state(match order.migration.apart {
+                Some(_) => "the file's statement under way is cancelled; those before it are kept",
+                None => "the file's transaction is rolled back",
+            }));
         }
     };
     let mut facts = ran?;
@@ -87,7 +97,7 @@ pub async fn run_file(
 }
 
 async fn in_transaction(db: &Db, order: &Order<'_>, notices: &Notices) -> Result<FileFacts> {
-    let Order { migration, plan, step, digest } = order;
+    let Order { migration, plan, .. } = order;
     let path: String = db.row("SHOW search_path", &[]).await?.get(0);
     let begun = Instant::now();
     db.run(&format!("BEGIN; SET LOCAL lock_timeout = {}", plan.lock_timeout.as_millis())).await?;
@@ -113,13 +123,7 @@ async fn in_transaction(db: &Db, order: &Order<'_>, notices: &Notices) -> Result
         commits: 1,
         ..FileFacts::default()
     };
-    let receipt = serde_json::to_string(&facts).map_err(Failure::from)?;
-    db.execute(
-        "INSERT INTO teal.migrated (step, digest, facts) VALUES ($1, $2, $3::text::jsonb)",
-        &[&step.as_str(), digest, &receipt],
-    )
-    .await
-    .context("writing a migration's receipt")?;
+    write_receipt(db, order, &facts).await?;
     failpoint("migrate.before_commit");
     // Deferred constraints are checked here: a failure names the file, no statement.
     db.run("COMMIT").await.map_err(|e| Failure::from(e.doing(format!("{}: COMMIT", migration.file))))?;
@@ -127,8 +131,20 @@ async fn in_transaction(db: &Db, order: &Order<'_>, notices: &Notices) -> Result
     Ok(facts)
 }
 
+/// The file's receipt, in the transaction of its last effect.
+pub(super) async fn write_receipt(db: &Db, order: &Order<'_>, facts: &FileFacts) -> Result<()> {
+    let receipt = serde_json::to_string(facts).map_err(Failure::from)?;
+    db.execute(
+        "INSERT INTO teal.migrated (step, digest, facts) VALUES ($1, $2, $3::text::jsonb)",
+        &[&order.step.as_str(), &order.digest, &receipt],
+    )
+    .await
+    .context("writing a migration's receipt")?;
+    Ok(())
+}
+
 /// Inserted, updated, deleted, and the end of the log.
-async fn transaction_facts(db: &Db) -> Result<(u64, u64, u64, u64), Error> {
+pub(super) async fn transaction_facts(db: &Db) -> Result<(u64, u64, u64, u64), Error> {
     let row = db.row(include_str!("../postgres/sql/select_transaction_facts.sql"), &[]).await?;
     let count = |column: &str| u64::try_from(row.get::<_, i64>(column)).unwrap_or(0);
     Ok((count("inserted"), count("updated"), count("deleted"), count("wal_position")))
@@ -142,7 +158,7 @@ async fn temp_bytes(db: &Db) -> Result<u64> {
 }
 
 /// The failure as the operator needs it: file, line, the statement with the place underlined, all that the server said.
-fn statement_failure(order: &Order<'_>, statement: &crate::ddl::Statement, e: &Error) -> Failure {
+pub(super) fn statement_failure(order: &Order<'_>, statement: &crate::ddl::Statement, e: &Error) -> Failure {
     let Order { migration, .. } = order;
     let position = e.position();
     let place = migration.sql.place(statement, position.unwrap_or(1));
@@ -156,6 +172,9 @@ fn statement_failure(order: &Order<'_>, statement: &crate::ddl::Statement, e: &E
     Failure::failed(format!("{}:{}: green: {}{code}", migration.path.display(), place.line, e.message()))
         .at(&migration.path, place.line)
         .detail(lines.join("\n"))
-        .state("the file is rolled back on green; the copy and the files before it stay; blue serves")
+        .state(match migration.apart {
+            Some(_) => "this statement is not done; those before it in the file stay on green; blue serves",
+            None => "the file is rolled back on green; the copy and the files before it stay; blue serves",
+        })
         .hint("mend the file, then run the same command again: it goes on with this file, without a new copy")
 }

@@ -1,5 +1,9 @@
 //! Migrating green: the plan's files one by one, or the application's own migrator.
+//!
+//! `file.rs` runs a file in one transaction, `apart.rs` one whose tool leaves the transaction out, `bookkeeping.rs` knows what
+//! is in and records what came in, `command.rs` runs the application's own.
 
+mod apart;
 mod bookkeeping;
 mod command;
 mod file;

@@ -1,7 +1,7 @@
 //! Making an event of the plan happen on blue, whatever its predicate says: by real values where there are any, and
 //! asked back from the server each time whether it has happened.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use crate::capture::{self, Captured};
 use crate::catalog::{Column, Table};
@@ -33,8 +33,8 @@ pub struct Maker {
 }
 
 /// A row by its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Row {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Row {
     relation: u32,
     tid: String,
 }
@@ -44,8 +44,8 @@ struct Row {
 enum Leave {
     /// The row goes.
     Delete,
-    /// A copy of a row comes, with a key of its own: these columns are copied.
-    Insert(String),
+    /// A copy of a row for which it has happened comes, with a key of its own: these columns of it, from there.
+    Insert(String, Row),
 }
 
 /// An event that was made to happen, and was acknowledged.
@@ -61,7 +61,9 @@ pub struct Made {
 
 impl Maker {
     /// Samples the event's table on `blue` and finds out, in transactions that are rolled back, what makes it happen.
-    pub async fn new(blue: &Db, event: &Event, tables: &[Table]) -> Result<Self> {
+    ///
+    /// `taken` are rows of other events: a row that one of them changes stands elsewhere afterwards.
+    pub async fn new(blue: &Db, event: &Event, tables: &[Table], taken: &mut HashSet<Row>) -> Result<Self> {
         let captured = capture::resolve(blue, event, tables).await?;
         let mut maker = Self {
             event: event.name.clone(),
@@ -82,13 +84,16 @@ impl Maker {
             .max(table.estimated_rows);
         let percent = if estimate <= SAMPLED { 100.0 } else { SAMPLED as f64 * 100.0 / estimate as f64 };
         let context = || format!("event {:?}: sampling {}", event.name, table.name.plain());
-        let fitting = maker.sample(blue, !maker.captured.begins(), percent, POOL).await.with_context(context)?;
+        let most = POOL + i64::try_from(taken.len()).unwrap_or(0);
+        let fitting = maker.sample(blue, !maker.captured.begins(), percent, most).await.with_context(context)?;
         let donors = maker.sample(blue, maker.captured.begins(), percent, 3).await.with_context(context)?;
         maker.find_ways(blue, table, &fitting, &donors).await?;
+        let fitting: Vec<Row> = fitting.into_iter().filter(|row| !taken.contains(row)).collect();
         // Half of them stay as they are: checks compare what is left.
         let keep = fitting.len().div_ceil(2);
         maker.rows = fitting.into_iter().take(keep).collect();
         maker.pool = maker.rows.len();
+        taken.extend(maker.rows.iter().cloned());
         Ok(maker)
     }
 
@@ -102,28 +107,31 @@ impl Maker {
     /// An error is the server's answer to the last row that was tried.
     pub async fn make(&mut self, blue: &Db) -> Result<Option<Made>, Error> {
         let mut refused = None;
-        for _ in 0..TRIES {
+        let mut tries = 0;
+        while tries < TRIES {
             // Every third by the other way, so that both kinds of trigger are met.
             let other = self.made % 3 == 2 || self.update.is_none();
             let leave = self.leave.clone().filter(|_| other);
             let Some(row) = self.rows.pop_front() else { break };
-            let tried = match (&leave, &self.update) {
-                (Some(leave), _) => self.attempt(blue, &self.leave_sql(leave, &row), true).await,
-                (None, Some(assignments)) => self.attempt(blue, &self.update_sql(assignments, &row), true).await,
+            let (sql, by) = match (&leave, &self.update) {
+                (Some(leave @ Leave::Delete), _) => (self.leave_sql(leave, &row), "delete"),
+                (Some(leave @ Leave::Insert(..)), _) => (self.leave_sql(leave, &row), "insert"),
+                (None, Some(assignments)) => (self.update_sql(assignments, &row), "update"),
                 (None, None) => break,
             };
-            let by = match leave {
-                None => "update",
-                Some(Leave::Delete) => "delete",
-                Some(Leave::Insert(_)) => "insert",
-            };
-            match tried {
+            match self.attempt(blue, &sql, true).await {
                 Ok(Some(key)) => {
                     self.made += 1;
                     return Ok(Some(Made { event: self.event.clone(), key, by }));
                 }
+                // The row that is copied stands elsewhere by now: the rest by UPDATE.
+                Ok(None) if by == "insert" => self.leave = None,
+                // Something that came with another event changed the row, or took it away.
                 Ok(None) => {}
-                Err(e) => refused = Some(e),
+                Err(e) => {
+                    refused = Some(e);
+                    tries += 1;
+                }
             }
         }
         refused.map_or(Ok(None), Err)
@@ -182,18 +190,22 @@ impl Maker {
                 }
             }
         }
-        let leave = if begins { self.copied_columns(table).map(Leave::Insert) } else { Some(Leave::Delete) };
-        let from = if begins { donors } else { fitting };
-        if let Some(leave) = leave {
-            for row in from.iter().take(TRIES) {
-                match self.attempt(blue, &self.leave_sql(&leave, row), false).await {
-                    Ok(Some(_)) => {
-                        self.leave = Some(leave);
-                        break;
-                    }
-                    Ok(None) => {}
-                    Err(e) => last = Some(e.message()),
+        let leaves = if begins {
+            let columns = self.copied_columns(table);
+            donors.iter().filter_map(|donor| Some(Leave::Insert(columns.clone()?, donor.clone()))).collect()
+        } else {
+            vec![Leave::Delete; rows.len()]
+        };
+        for (at, leave) in leaves.into_iter().enumerate() {
+            // An INSERT does not look at the row.
+            let Some(row) = rows.get(at).copied().or(donors.first()) else { break };
+            match self.attempt(blue, &self.leave_sql(&leave, row), false).await {
+                Ok(Some(_)) => {
+                    self.leave = Some(leave);
+                    break;
                 }
+                Ok(None) => {}
+                Err(e) => last = Some(e.message()),
             }
         }
         if self.update.is_none() && self.leave.is_none() {
@@ -276,10 +288,10 @@ impl Maker {
                 "DELETE FROM {table} AS new WHERE {} AND ({holds}) IS TRUE RETURNING true AS happened, {key}::text AS key",
                 at(row)
             ),
-            Leave::Insert(columns) => format!(
+            Leave::Insert(columns, from) => format!(
                 "INSERT INTO {table} AS new ({columns}) SELECT {columns} FROM {table} AS new WHERE {} \
                  RETURNING ({holds}) IS TRUE AS happened, {key}::text AS key",
-                at(row)
+                at(from)
             ),
         }
     }

@@ -21,7 +21,7 @@ impl Source {
         if let Some(name) = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
             return Self::from_variable(name, env);
         }
-        if is_url(text) {
+        if Self::is_url(text) {
             return staging(text);
         }
         Self::archive(Path::new(text))
@@ -33,7 +33,7 @@ impl Source {
             Failure::usage(format!("the environment variable {name} is not set"))
                 .hint(format!("set {name} to the URL of a staging database, or name a dump: --from FILE"))
         })?;
-        if is_url(&value) {
+        if Self::is_url(&value) {
             return staging(&value);
         }
         // A path in a variable is no secret, but nobody says that this is a path.
@@ -42,6 +42,11 @@ impl Source {
             Err(_) => Err(Failure::usage(format!("the variable {name} holds neither a URL nor the path of a dump"))
                 .hint("a URL begins with postgres://")),
         }
+    }
+
+    /// Whether a text is a URL, or libpq's `key=value`: it may hold a password.
+    pub fn is_url(text: &str) -> bool {
+        text.contains("://") || ["host=", "dbname=", "service="].iter().any(|key| text.contains(key))
     }
 
     fn archive(path: &Path) -> Result<Self> {
@@ -63,10 +68,6 @@ impl Source {
 
 fn staging(url: &str) -> Result<Source> {
     Ok(Source::Staging(Box::new(Target::parse("staging", url)?)))
-}
-
-fn is_url(text: &str) -> bool {
-    text.contains("://") || (["host=", "dbname=", "service="].iter().any(|key| text.contains(key)))
 }
 
 #[cfg(test)]

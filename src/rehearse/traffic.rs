@@ -1,7 +1,7 @@
 //! What an application would do to blue meanwhile: the plan's events at every moment at which they could get lost, and
 //! a client that notes how long it must wait at the fence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -96,9 +96,9 @@ impl Traffic {
         let db = blue.connect(Access::ReadWrite).await?;
         db.run(STATEMENT_TIMEOUT).await?;
         let tables = read_tables(&db).await?;
-        let mut makers = Vec::new();
+        let (mut makers, mut taken) = (Vec::new(), HashSet::new());
         for event in events {
-            makers.push(Maker::new(&db, event, &tables).await?);
+            makers.push(Maker::new(&db, event, &tables, &mut taken).await?);
         }
         Ok(Self { blue: blue.clone(), client: Some(Client { db, makers, made: Vec::new() }), running: None })
     }

@@ -67,8 +67,6 @@ pub struct FailureDoc {
     pub file: Option<String>,
     /// Its line.
     pub line: Option<usize>,
-    /// What to do.
-    pub hint: Option<String>,
 }
 
 impl From<&Failure> for FailureDoc {
@@ -78,7 +76,6 @@ impl From<&Failure> for FailureDoc {
             detail: failure.detail.clone(),
             file: failure.place.as_ref().map(|place| place.file.display().to_string()),
             line: failure.place.as_ref().map(|place| place.line),
-            hint: failure.hint.clone(),
         }
     }
 }

@@ -13,6 +13,9 @@ pub async fn forget_receipts(blue: &Db, green: &Db) -> Result<()> {
     blue.execute("UPDATE teal.event SET taken_at = NULL WHERE taken_at IS NOT NULL", &[])
         .await
         .context("taking all events as new")?;
-    green.run("TRUNCATE teal.applied, teal.migrated").await.map_err(|e| e.doing("emptying the receipts"))?;
+    green
+        .run("TRUNCATE teal.applied, teal.migrated, teal.piece")
+        .await
+        .map_err(|e| e.doing("emptying the receipts"))?;
     Ok(())
 }

@@ -28,8 +28,15 @@ pub async fn counting_stage_on(pair: Pair) -> Stage {
     pair.on_blue().await.run(&schema).await.unwrap();
     let stage = Stage::on(pair, &format!("{PARTICIPANTS}{LEVER}"));
     stage.edit("plan.toml", "SET state = 'ended' WHERE", "SET state = 'ended', ends = ends + 1 WHERE");
+    stage.write("migrations/004_apart.sql", APART);
     stage
 }
+
+/// Runs statement by statement; what is done twice shows: a row more, a second index, an error.
+const APART: &str = "-- no-transaction
+INSERT INTO owner VALUES (1000, 'once');
+CREATE INDEX CONCURRENTLY ON owner (name);
+INSERT INTO owner VALUES (1001, 'once')";
 
 /// Turned before the copy, back after the switch; a file shows it.
 const LEVER: &str = r#"

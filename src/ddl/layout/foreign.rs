@@ -1,6 +1,6 @@
 //! Tools whose folders are known and not read: refused by name before anything is taken for plain SQL.
 
-use super::{Entry, Listing, mark};
+use super::{Entry, Listing, dbmate, flyway, goose, mark};
 use crate::error::{Failure, Result};
 
 /// How names end, in lower case. `_up.sql` is none of them: `clean_up` is a name.
@@ -29,10 +29,11 @@ pub(in crate::ddl) fn refuse(listing: &Listing) -> Result<()> {
 }
 
 fn tool(entry: &Entry) -> Option<&'static str> {
-    let name = entry.base().to_ascii_lowercase();
-    let by_name = ENDINGS.iter().find(|(ending, _)| name.ends_with(ending));
+    let (name, text) = (entry.base().to_ascii_lowercase(), entry.text());
+    // `V2__slow_down.sql`, or a file that has both its parts marked: named after what it does.
+    let is_known = flyway::looks_like(entry.base()) || goose::is_marked(&text) || dbmate::is_marked(&text);
+    let by_name = ENDINGS.iter().find(|(ending, _)| name.ends_with(ending) && !is_known);
     let by_text = || {
-        let text = entry.text();
         let mut marks = text.lines().filter_map(mark);
         marks.find_map(|line| MARKS.iter().find(|(start, _)| line.starts_with(start)))
     };
@@ -54,6 +55,8 @@ mod tests {
             ("001_init.sql", "--liquibase formatted sql\n", Some("Liquibase")),
             ("001_init.sql", "SELECT 1; -- +migrate Up\n", None),
             ("001_clean_up.sql", "", None),
+            ("V2__slow_down.sql", "", None),
+            ("002_slow_down.sql", "-- +goose Up\n", None),
         ] {
             let entry = Entry { file: file.to_owned(), path: PathBuf::new(), bytes: text.as_bytes().to_vec() };
             assert_eq!(tool(&entry), expected, "{file}");

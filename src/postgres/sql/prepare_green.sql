@@ -17,6 +17,16 @@ CREATE TABLE IF NOT EXISTS teal.migrated (
     facts jsonb NOT NULL,
     at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
+-- one row per part of a file that runs without one transaction: announced, where no transaction can hold it, or done
+CREATE TABLE IF NOT EXISTS teal.piece (
+    step text NOT NULL,
+    number int NOT NULL,
+    digest text NOT NULL,
+    done boolean NOT NULL,
+    before oid[] NOT NULL,
+    at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    PRIMARY KEY (step, number)
+);
 -- whether green takes writes from everybody, and the word that lets the run's own sessions pass until then
 CREATE TABLE IF NOT EXISTS teal.gate (
     only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),

@@ -1,0 +1,1 @@
+CREATE INDEX CONCURRENTLY invoice_state ON invoice (state);
