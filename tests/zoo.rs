@@ -333,3 +333,37 @@ async fn a_sequence_that_a_migration_renamed_or_replaced_is_moved_ahead() {
     moved.sort();
     assert_eq!(moved, ["public.new_seq 80 1080", "public.token_seq 70 1070", "s.a 20 1020"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_is_no_superuser_brings_large_objects_and_other_owners_tables() {
+    let server = Server::start(&[]).unwrap();
+    // The owner of the tables may create them in `public` by a grant that the dump gives last.
+    let schema = "CREATE ROLE app; CREATE ROLE mover LOGIN PASSWORD 'x'; GRANT app, pg_read_all_stats TO mover;
+                  ALTER DATABASE blue OWNER TO mover; ALTER DATABASE green OWNER TO mover; CREATE EXTENSION citext;
+                  GRANT CREATE ON SCHEMA public TO app; CREATE SCHEMA apart AUTHORIZATION app; SET ROLE app;
+                  CREATE TABLE t (id serial PRIMARY KEY, mail citext); INSERT INTO t (mail) VALUES ('A@b');
+                  CREATE TABLE apart.t (id serial); SELECT count(lo_from_bytea(0, 'x')) FROM generate_series(1, 250);
+                  RESET ROLE; SELECT lo_from_bytea(7, 'of another'); GRANT SELECT ON LARGE OBJECT 7 TO app;
+                  ALTER LARGE OBJECT 7 OWNER TO app; ALTER DATABASE blue SET work_mem = '8MB';";
+    let owner = "ALTER SCHEMA stage OWNER TO app; ALTER TABLE stage.token OWNER TO app;";
+    let stage = stage_of(server, &[schema, include_str!("zoo/stage.sql"), owner]).await;
+    let server = &stage.pair.server;
+    let run = |args: &[&str]| {
+        let mut command = stage.command(args);
+        command.env("BLUE_URL", server.url_as("mover", "x", "blue"));
+        command.env("GREEN_URL", server.url_as("mover", "x", "green"));
+        support::stage::Ran::of(command.output().unwrap())
+    };
+    run(&["apply", "--yes"]).expect(0);
+    assert_same("dumps", &dump(&stage.pair.blue), &dump(&stage.pair.green));
+    let (blue, green) = (stage.pair.on_blue().await, stage.pair.on_green().await);
+    let (_, large_objects) = BESIDE[3];
+    let objects = async |db: &Db| {
+        let rows = db.rows(large_objects, &[]).await.unwrap();
+        rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>()
+    };
+    assert_eq!(objects(&blue).await, objects(&green).await);
+    assert_eq!(objects(&green).await.len(), 251);
+    run(&["abort", "--yes"]).expect(0);
+    assert_eq!(objects(&green).await, Vec::<String>::new());
+}

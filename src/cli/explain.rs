@@ -169,10 +169,6 @@ const EXPLANATIONS: &[Explanation] = &[
         "guard/extension-rights",
         "CREATE EXTENSION wants a superuser on green. Make it there beforehand: it stays, and the restore goes past it.",
     ),
-    of(
-        "guard/extension-rows",
-        "Rows of extensions' own tables are copied, and the role on green may have no right to write them.",
-    ),
     of("guard/extension-version", "Green's server would make an older version of an extension than blue has."),
     of("guard/file-missing", "A file of a participant can't be read or replaced from this machine."),
     of("guard/green-not-empty", "Green must be an empty database: the copy makes every object itself."),

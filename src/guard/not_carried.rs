@@ -224,7 +224,7 @@ fn extension_rows(both: &Both<'_>, rows: &[&Row]) -> Option<Finding> {
     let grants: Vec<String> = rows.iter().map(|row| format!("{}{me};", row.get::<_, &str>("next"))).collect();
     (!rows.is_empty()).then(|| {
         let what = format!("{me} may have no right to extensions' own tables: {}", first_of(&tables, SHOWN));
-        Finding::warning("guard/extension-rows", "green", what)
+        Finding::warning(ID, "green", what)
             .so_what("where blue's rows differ from those that CREATE EXTENSION makes, the copy fails")
             .next(format!("CREATE EXTENSION on green as a superuser, then: {}", grants.join(" ")))
     })

@@ -18,7 +18,7 @@ use super::table::prepare_session;
 /// transaction, what is referred to first. Runs after [`super::restore_pre_data`].
 ///
 /// Triggers and foreign keys of the extension act, as they do under `pg_restore`. A role that may not write there fails
-/// only where the rows differ (`guard/extension-rows` says so beforehand).
+/// only where the rows differ (`guard/not-carried` says so beforehand).
 pub async fn copy_extension_rows(blue: &Target, green: &Target, point: &CopyPoint) -> Result<Vec<TableCopied>> {
     let blue = join(blue, point).await?;
     prepare_session(&blue).await?;
