@@ -285,6 +285,6 @@ async fn a_green_with_room_for_fewer_workers_says_so_and_one_without_any_is_a_cl
     let held = [narrow.connect(Access::ReadOnly).await, narrow.connect(Access::ReadOnly).await];
     let failure = copy.rows_with(&narrow, Jobs::fixed(4), &notices).await.unwrap_err();
     assert!(failure.what.contains("too many connections"), "{failure}");
-    assert!(failure.hint.unwrap().contains("free connections"));
+    assert!(failure.hint.unwrap().contains("close sessions"));
     drop(held);
 }

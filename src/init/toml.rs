@@ -46,14 +46,15 @@ pub fn list(texts: &[String]) -> String {
 pub fn comment(text: &str) -> String {
     let mut out = String::new();
     let mut line = String::from("#");
-    for word in text.split_whitespace() {
+    let printable = |word: &str| word.chars().filter(|c| !c.is_control()).collect::<String>();
+    for word in text.split_whitespace().map(printable).filter(|word| !word.is_empty()) {
         if line.len() > 1 && line.chars().count() + 1 + word.chars().count() > WIDTH {
             out.push_str(&line);
             out.push('\n');
             line = String::from("#");
         }
         line.push(' ');
-        line.extend(word.chars().filter(|c| !c.is_control()));
+        line.push_str(&word);
     }
     out + &line + "\n"
 }
