@@ -65,7 +65,7 @@ async fn a_green_that_panics_over_its_full_log_is_gone_on_with_once_it_is_back()
 
 #[tokio::test]
 async fn a_full_disk_under_the_journal_stops_the_run_and_blue_goes_on() {
-    let Some(disk) = SmallDisk::mount(8) else { return };
+    let Some(disk) = SmallDisk::mount(400) else { return };
     let stage = Stage::with(SCHEMA, &format!("{PARTICIPANTS}\n[journal]\ndir = \"{}\"\n", disk.path().display())).await;
     // Seen before anything begins.
     disk.fill_but(0);
