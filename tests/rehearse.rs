@@ -169,7 +169,7 @@ async fn events_of_every_kind_are_made_on_a_staging_s_copy_or_said_not_to_be_and
         // How many there is time for differs; that there are some at each moment that waits for them does not.
         let some = |moment: &str| event["at"][moment].as_u64() > Some(0);
         assert!(["before_copy", "before_migrations", "before_fence"].into_iter().all(some), "{event:#}");
-        assert_eq!(event["lost"], 0, "{event:#}");
+        assert!(event["made"].as_u64() > Some(40) && event["lost"] == 0, "{event:#}");
         assert!(event["by"].as_object().unwrap().len() == 2, "by UPDATE and otherwise: {event:#}");
     }
     assert_eq!(of("never")["why_not"], "public.empty holds no rows");

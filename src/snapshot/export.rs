@@ -128,7 +128,7 @@ impl Export {
 
 fn keeper_lost(database: &str) -> Failure {
     Failure::failed(format!("{database}: the session that holds the snapshot of the copy was lost"))
-        .state("the copy is undone at its next start; blue was not changed")
+        .state("blue serves and was not changed; the copy is undone at its next start")
         .hint("run the same command again: the copy starts over")
 }
 

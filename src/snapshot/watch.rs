@@ -38,7 +38,7 @@ async fn watch_until(blue: &Target) -> Result<Failure> {
 
 fn given_up(database: &str, who: &str) -> Failure {
     Failure::failed(format!("{database}: {who} waits for a lock that the copy holds; the copy gave way"))
-        .state("the copy is undone at its next start; blue was not changed")
+        .state("blue serves and was not changed; the copy is undone at its next start")
         .hint("let the schema change or maintenance finish, then run the same command again")
 }
 

@@ -4,6 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use teal::sandbox::Server;
 
+use super::WAITS_ON_GREEN;
+use super::support::running::{Running, until_sql};
 use super::support::small_disk::SmallDisk;
 use super::support::stage::{PARTICIPANTS, SCHEMA, Stage};
 use super::support::{Pair, admin_of};
@@ -66,10 +68,26 @@ async fn a_green_that_panics_over_its_full_log_is_gone_on_with_once_it_is_back()
 #[tokio::test]
 async fn a_full_disk_under_the_journal_stops_the_run_and_blue_goes_on() {
     let Some(disk) = SmallDisk::mount(400) else { return };
-    let stage = Stage::with(SCHEMA, &format!("{PARTICIPANTS}\n[journal]\ndir = \"{}\"\n", disk.path().display())).await;
+    let stage = Stage::with(
+        &format!("{SCHEMA}{WAITS_ON_GREEN}"),
+        &format!("{PARTICIPANTS}\n[journal]\ndir = \"{}\"\n", disk.path().display()),
+    )
+    .await;
     // Seen before anything begins.
     disk.fill_but(0);
     stage.run(&["apply", "--yes"]).expect(3).says("guard/disk-here");
+    blue_takes_writes(&stage).await;
+    disk.make_room();
+
+    // It fills up in the middle of the copy: what can't be recorded or kept ends the run.
+    let hold = stage.pair.on_green().await;
+    hold.run("SELECT pg_advisory_lock(42)").await.unwrap();
+    let apply = Running::start(&stage, &["apply", "--yes"]);
+    let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)";
+    until_sql(&admin_of(&stage.pair.server).await, waits).await;
+    disk.fill_but(0);
+    hold.run("SELECT pg_advisory_unlock(42)").await.unwrap();
+    apply.end().await.expect(1).says("Hint: make room on the disk of");
     blue_takes_writes(&stage).await;
     disk.make_room();
     stage.run(&["apply", "--yes"]).expect(0);
