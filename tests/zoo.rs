@@ -9,78 +9,10 @@ use std::process::Command;
 
 use support::Pair;
 use support::stage::Stage;
+use support::zoo::{SETTINGS, zoo_on};
 use teal::catalog::{read_structure, read_tables};
 use teal::postgres::{Access, Db, Target};
 use teal::snapshot;
-
-/// The topics, in an order in which they find what they need.
-const ZOO: [&str; 17] = [
-    include_str!("zoo/00_roles.sql"),
-    include_str!("zoo/constraints.sql"),
-    include_str!("zoo/columns.sql"),
-    include_str!("zoo/inheritance.sql"),
-    include_str!("zoo/partitions.sql"),
-    include_str!("zoo/types.sql"),
-    include_str!("zoo/values.sql"),
-    include_str!("zoo/views.sql"),
-    include_str!("zoo/triggers.sql"),
-    include_str!("zoo/functions.sql"),
-    include_str!("zoo/texts.sql"),
-    include_str!("zoo/foreign.sql"),
-    include_str!("zoo/extensions.sql"),
-    include_str!("zoo/names.sql"),
-    include_str!("zoo/large_objects.sql"),
-    include_str!("zoo/stage.sql"),
-    include_str!("zoo/privileges.sql"),
-];
-
-/// The plan's event, so that the whole program runs; its migrations are none but one that touches nothing of the zoo.
-const PLAN: &str = r#"name = "small"
-strategy = "blue-green"
-
-[databases]
-blue = "${BLUE_URL}"
-green = "${GREEN_URL}"
-
-[migrations]
-source = "migrations"
-
-[capture]
-writes = "events"
-
-[[event]]
-name = "ended"
-table = "stage.token"
-ends = "active"
-replay = "UPDATE stage.token SET active = false WHERE id = :id"
-verify = "SELECT 1 FROM stage.token WHERE id = :id AND active"
-
-[snapshot]
-jobs = 3
-"#;
-
-async fn zoo() -> Stage {
-    let pair = Pair::start_with(&[("wal_level", "logical")], "").await;
-    for topic in ZOO {
-        // A file may hold transactions and SET SESSION AUTHORIZATION: statement by statement, as psql does.
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), topic).unwrap();
-        let done = Command::new("psql")
-            .envs(pair.blue.program_env())
-            .args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file"])
-            .arg(file.path())
-            .output()
-            .unwrap();
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    }
-    let stage = Stage::on(pair, "");
-    stage.write("plan.toml", PLAN);
-    for file in ["001_base.sql", "002_state.sql", "003_owner.sql"] {
-        std::fs::remove_file(stage.path(&format!("migrations/{file}"))).unwrap();
-    }
-    stage.write("migrations/001_later.sql", "CREATE TABLE stage.later (id int);\n");
-    stage
-}
 
 fn dump(target: &Target) -> String {
     let done = Command::new("pg_dump")
@@ -182,7 +114,7 @@ async fn assert_equal(pair: &Pair) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_object_survives_the_copy_and_green_is_as_before_when_it_is_emptied() {
-    let stage = zoo().await;
+    let stage = zoo_on(Pair::start_with(&SETTINGS, "").await);
     let green = stage.pair.on_green().await;
     let fresh = dump(&stage.pair.green);
     let before = "SELECT (SELECT string_agg(a::text, '|' ORDER BY a::text) FROM unnest(datacl) a) FROM pg_database WHERE datname = 'green'";
