@@ -107,7 +107,7 @@ async fn every_change_shows_by_the_name_of_its_object() {
     }
 }
 
-const CHANGES: [(&str, &str); 45] = [
+const CHANGES: [(&str, &str); 54] = [
     ("ALTER TABLE token ADD note text", "table public.token: changed"),
     ("ALTER TABLE token ALTER active DROP DEFAULT", "table public.token: changed"),
     ("ALTER TABLE token ALTER \"Odd\" SET STORAGE EXTERNAL", "table public.token: changed"),
@@ -164,6 +164,21 @@ const CHANGES: [(&str, &str); 45] = [
     ("ALTER PUBLICATION feed DROP TABLE token", "publication feed: changed"),
     ("CREATE FUNCTION ddl() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'", "function public.ddl(): added"),
     ("CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION ddl()", "event trigger watch: added"),
+    ("ALTER TABLE token SET (toast.autovacuum_enabled = off)", "table public.token: changed"),
+    ("CREATE OPERATOR FAMILY kin USING hash", "operator family public.kin using hash: added"),
+    (
+        "ALTER OPERATOR FAMILY kin USING hash ADD FUNCTION 1 (int) hashint4(int)",
+        "operator family public.kin using hash: changed",
+    ),
+    ("CREATE CONVERSION latin FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8", "conversion public.latin: added"),
+    ("CREATE ACCESS METHOD heap2 TYPE TABLE HANDLER heap_tableam_handler", "access method heap2: added"),
+    ("CREATE TEXT SEARCH TEMPLATE dull (LEXIZE = dsimple_lexize)", "text search template public.dull: added"),
+    ("CREATE FOREIGN DATA WRAPPER far", "foreign data wrapper far: added"),
+    ("CREATE SERVER away FOREIGN DATA WRAPPER far", "server away: added"),
+    (
+        "CREATE USER MAPPING FOR reader SERVER away OPTIONS (password 'x')",
+        "user mapping for reader on server away: added",
+    ),
     ("ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM reader", "default privileges of postgres for r: dropped"),
 ];
 

@@ -5,14 +5,86 @@
 
 mod support;
 
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use support::Pair;
 use support::stage::Stage;
-use support::zoo::{SETTINGS, zoo_on};
+use support::zoo::{SETTINGS, ZOO, stage_of};
 use teal::catalog::{read_structure, read_tables};
 use teal::postgres::{Access, Db, Target};
+use teal::sandbox::{Binaries, Server};
 use teal::snapshot;
+
+async fn zoo() -> Stage {
+    stage_of(Pair::start_with(&SETTINGS, "").await, &ZOO)
+}
+
+/// A server whose programs lie in a folder of our own, with one more extension: Postgres finds its files relative to them.
+fn server_with_extension(folder: &Path) -> Server {
+    let system = Binaries::find().unwrap();
+    let bin = system.path("postgres").canonicalize().unwrap().parent().unwrap().to_owned();
+    let asked = |what: &str| {
+        let said = Command::new(bin.join("pg_config")).arg(what).output().unwrap();
+        PathBuf::from(String::from_utf8(said.stdout).unwrap().trim())
+    };
+    let mirrored = |path: &Path| folder.join(path.strip_prefix("/").unwrap());
+    let (share, library) = (asked("--sharedir"), asked("--pkglibdir"));
+    std::fs::create_dir_all(mirrored(&bin)).unwrap();
+    for program in ["postgres", "initdb", "pg_ctl"] {
+        std::fs::copy(bin.join(program), mirrored(&bin).join(program)).unwrap();
+    }
+    std::fs::create_dir_all(mirrored(&library).parent().unwrap()).unwrap();
+    symlink(&library, mirrored(&library)).unwrap();
+    let extensions = mirrored(&share).join("extension");
+    std::fs::create_dir_all(&extensions).unwrap();
+    for (from, to) in [(share.clone(), mirrored(&share)), (share.join("extension"), extensions.clone())] {
+        for entry in std::fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_name() != "extension" {
+                symlink(entry.path(), to.join(entry.file_name())).unwrap();
+            }
+        }
+    }
+    std::fs::write(extensions.join("zoo_config.control"), "default_version = '1.0'\nrelocatable = true\n").unwrap();
+    std::fs::write(extensions.join("zoo_config--1.0.sql"), include_str!("zoo/zoo_config--1.0.sql")).unwrap();
+    let binaries = Binaries::at(mirrored(&bin), system.major()).unwrap();
+    Server::start_with(binaries, &std::env::temp_dir(), &[]).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_an_extension_s_own_tables_take_the_place_of_those_that_green_s_made() {
+    let folder = tempfile::tempdir().unwrap();
+    // The server runs as another user where we are root.
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let schema =
+        "CREATE EXTENSION zoo_config; DELETE FROM a_notes; DELETE FROM kinds WHERE NOT own; CREATE TABLE mine (id int);
+                  INSERT INTO kinds (name, parent) VALUES ('of the user', 2);
+                  INSERT INTO kinds (name, parent) SELECT 'below ' || g, 4 FROM generate_series(1, 50) g;
+                  INSERT INTO a_notes VALUES (4, 'mine', NULL), (5, 'kinds', E'\\t'), (1, NULL, 'x');";
+    let pair = Pair::on(server_with_extension(folder.path()), None, "").await;
+    let stage = stage_of(pair, &[schema, include_str!("zoo/stage.sql")]);
+    stage.run(&["apply", "--yes"]).expect(0);
+    let (blue, green) = (stage.pair.on_blue().await, stage.pair.on_green().await);
+    let rows = async |db: &Db| {
+        let sql = "SELECT k::text FROM kinds k UNION ALL SELECT n::text FROM a_notes n UNION ALL SELECT nextval('kinds_id_seq')::text
+                   ORDER BY 1";
+        db.rows(sql, &[]).await.unwrap().iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>()
+    };
+    let on_blue = rows(&blue).await;
+    assert_eq!(on_blue, rows(&green).await);
+    assert!(on_blue.contains(&"(5,kinds,\"\t\")".to_owned()), "{on_blue:?}");
+    assert_eq!(dump(&stage.pair.blue), dump(&stage.pair.green));
+    // The proof looks at them.
+    let proof = async || {
+        let sessions = vec![green_session(&stage).await];
+        teal::validate::digest_beside_tables(sessions).await.unwrap()
+    };
+    let proved = proof().await;
+    green.run("UPDATE a_notes SET note = 'y' WHERE note = 'x'").await.unwrap();
+    assert_ne!(proof().await, proved);
+}
 
 fn dump(target: &Target) -> String {
     let done = Command::new("pg_dump")
@@ -23,8 +95,11 @@ fn dump(target: &Target) -> String {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let text = String::from_utf8(done.stdout).unwrap();
     // Ours: the gate on every table of green.
-    let lines = text.split("\n\n\n").filter(|part| !part.contains("teal_gate") && !part.contains("teal_end"));
-    lines.collect::<Vec<_>>().join("\n\n\n")
+    let entries = text.split("\n--\n-- Name: ").filter(|entry| !entry.contains("teal_gate"));
+    let entries = entries.map(str::trim_end).map(|entry| entry.trim_end_matches("\\unrestrict same").trim_end());
+    let entries =
+        entries.map(|entry| entry.trim_end_matches("--\n-- PostgreSQL database dump complete\n--").trim_end());
+    entries.collect::<Vec<_>>().join("\n-- Name: ")
 }
 
 #[track_caller]
@@ -114,7 +189,7 @@ async fn assert_equal(pair: &Pair) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_object_survives_the_copy_and_green_is_as_before_when_it_is_emptied() {
-    let stage = zoo_on(Pair::start_with(&SETTINGS, "").await);
+    let stage = zoo().await;
     let green = stage.pair.on_green().await;
     let fresh = dump(&stage.pair.green);
     let before = "SELECT (SELECT string_agg(a::text, '|' ORDER BY a::text) FROM unnest(datacl) a) FROM pg_database WHERE datname = 'green'";

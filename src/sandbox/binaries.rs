@@ -65,7 +65,8 @@ impl Binaries {
             .collect()
     }
 
-    fn at(folder: PathBuf, major: u32) -> Option<Self> {
+    /// Those in a folder, where all of them are there.
+    pub fn at(folder: PathBuf, major: u32) -> Option<Self> {
         let complete = ["initdb", "pg_ctl", "postgres"].iter().all(|program| folder.join(program).is_file());
         complete.then_some(Self { folder, major })
     }

@@ -240,7 +240,7 @@ mod tests {
             item("u", "u_pkey", true),
         ];
         let mut line = Line::new(&items, &[]);
-        let mut next = |line: &mut Line| line.next().map(|item| item.object.0);
+        let next = |line: &mut Line| line.next().map(|item| item.object.0);
         // The names alone decide here: no table has a size.
         assert_eq!(next(&mut line).as_deref(), Some("u_pkey"));
         assert_eq!(next(&mut line).as_deref(), Some("t_a"));

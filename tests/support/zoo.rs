@@ -56,12 +56,12 @@ jobs = 3
 /// What a server of the zoo is started with.
 pub const SETTINGS: [(&str, &str); 1] = [("wal_level", "logical")];
 
-/// A stage with the zoo on blue; where green has a server of its own, that has the roles.
-pub fn zoo_on(pair: Pair) -> Stage {
+/// A stage with these topics on blue; where green has a server of its own, it gets the zoo's roles.
+pub fn stage_of(pair: Pair, topics: &[&str]) -> Stage {
     if pair.green_server.is_some() {
         psql(&pair.green, include_str!("../zoo/00_roles.sql"));
     }
-    for topic in ZOO {
+    for topic in topics {
         psql(&pair.blue, topic);
     }
     let stage = Stage::on(pair, "");

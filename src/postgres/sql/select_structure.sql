@@ -43,6 +43,8 @@ part (object, classid, objid, owner, acl, definition) AS (
            jsonb_build_object(
                'kind', r.relkind, 'columns', k.definition, 'persistence', r.relpersistence,
                'options', (SELECT jsonb_agg(o ORDER BY o COLLATE "C") FROM unnest(r.reloptions) o),
+               'toast options', (SELECT jsonb_agg(o ORDER BY o COLLATE "C")
+                                 FROM pg_catalog.pg_class t, unnest(t.reloptions) o WHERE t.oid = r.reltoastrelid),
                'identity', r.relreplident, 'security', jsonb_build_array(r.relrowsecurity, r.relforcerowsecurity),
                'access method', (SELECT m.amname FROM pg_catalog.pg_am m WHERE m.oid = r.relam),
                'tablespace', (SELECT t.spcname FROM pg_catalog.pg_tablespace t WHERE t.oid = r.reltablespace),
@@ -160,6 +162,46 @@ part (object, classid, objid, owner, acl, definition) AS (
     FROM pg_catalog.pg_opclass o
     JOIN user_schema s ON s.oid = o.opcnamespace
     JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod
+  UNION ALL -- with its members, also those that came later
+    SELECT 'operator family ' || format('%I.%I', s.name, f.opfname) || ' using ' || m.amname,
+           'pg_catalog.pg_opfamily'::regclass, f.oid, f.opfowner, NULL,
+           jsonb_build_array(
+               (SELECT jsonb_agg(jsonb_build_array(o.amopstrategy, o.amopopr::regoperator::text, o.amoppurpose)
+                                 ORDER BY o.amopstrategy, o.amopopr::regoperator::text COLLATE "C")
+                FROM pg_catalog.pg_amop o WHERE o.amopfamily = f.oid),
+               (SELECT jsonb_agg(jsonb_build_array(p.amprocnum, p.amproc::regprocedure::text)
+                                 ORDER BY p.amprocnum, p.amproc::regprocedure::text COLLATE "C")
+                FROM pg_catalog.pg_amproc p WHERE p.amprocfamily = f.oid))
+    FROM pg_catalog.pg_opfamily f
+    JOIN user_schema s ON s.oid = f.opfnamespace
+    JOIN pg_catalog.pg_am m ON m.oid = f.opfmethod
+  UNION ALL
+    SELECT 'conversion ' || format('%I.%I', s.name, c.conname), 'pg_catalog.pg_conversion'::regclass, c.oid, c.conowner,
+           NULL, jsonb_build_array(pg_catalog.pg_encoding_to_char(c.conforencoding),
+               pg_catalog.pg_encoding_to_char(c.contoencoding), c.conproc::text, c.condefault)
+    FROM pg_catalog.pg_conversion c JOIN user_schema s ON s.oid = c.connamespace
+  UNION ALL
+    SELECT 'transform for ' || t.trftype::regtype::text || ' language ' || quote_ident(l.lanname),
+           'pg_catalog.pg_transform'::regclass, t.oid, NULL, NULL,
+           jsonb_build_array(t.trffromsql::regprocedure::text, t.trftosql::regprocedure::text)
+    FROM pg_catalog.pg_transform t JOIN pg_catalog.pg_language l ON l.oid = t.trflang
+  UNION ALL
+    SELECT 'access method ' || quote_ident(m.amname), 'pg_catalog.pg_am'::regclass, m.oid, NULL, NULL,
+           jsonb_build_array(m.amtype, m.amhandler::text)
+    FROM pg_catalog.pg_am m WHERE m.oid >= 16384
+  UNION ALL
+    SELECT 'text search parser ' || format('%I.%I', s.name, p.prsname), 'pg_catalog.pg_ts_parser'::regclass, p.oid, NULL,
+           NULL, jsonb_build_array(p.prsstart::text, p.prstoken::text, p.prsend::text, p.prsheadline::text,
+               p.prslextype::text)
+    FROM pg_catalog.pg_ts_parser p JOIN user_schema s ON s.oid = p.prsnamespace
+  UNION ALL
+    SELECT 'text search template ' || format('%I.%I', s.name, t.tmplname), 'pg_catalog.pg_ts_template'::regclass, t.oid,
+           NULL, NULL, jsonb_build_array(t.tmplinit::text, t.tmpllexize::text)
+    FROM pg_catalog.pg_ts_template t JOIN user_schema s ON s.oid = t.tmplnamespace
+  UNION ALL -- never their options: passwords, and not everybody sees them
+    SELECT 'user mapping for ' || quote_ident(m.usename) || ' on server ' || quote_ident(m.srvname),
+           'pg_catalog.pg_user_mapping'::regclass, m.umid, NULL, NULL, '[]'
+    FROM pg_catalog.pg_user_mappings m
   UNION ALL -- the system's own casts have OIDs below FirstNormalObjectId (access/transam.h)
     SELECT 'cast ' || c.castsource::regtype::text || ' as ' || c.casttarget::regtype::text,
            'pg_catalog.pg_cast'::regclass, c.oid, NULL, NULL,
@@ -181,7 +223,9 @@ part (object, classid, objid, owner, acl, definition) AS (
     FROM pg_catalog.pg_ts_dict d JOIN user_schema s ON s.oid = d.dictnamespace
   UNION ALL
     SELECT 'extension ' || quote_ident(e.extname), 'pg_catalog.pg_extension'::regclass, e.oid, e.extowner, NULL,
-           jsonb_build_array(e.extversion, e.extnamespace::regnamespace::text)
+           jsonb_build_array(e.extversion, e.extnamespace::regnamespace::text,
+               (SELECT jsonb_agg(t.oid::regclass::text ORDER BY t.position)
+                FROM unnest(e.extconfig) WITH ORDINALITY t (oid, position)), e.extcondition)
     FROM pg_catalog.pg_extension e
   UNION ALL
     SELECT 'language ' || quote_ident(l.lanname), 'pg_catalog.pg_language'::regclass, l.oid, l.lanowner,
@@ -226,7 +270,9 @@ SELECT p.object,
             FROM pg_catalog.pg_description d
             LEFT JOIN pg_catalog.pg_attribute a
                 ON d.objsubid > 0 AND a.attrelid = d.objoid AND a.attnum = d.objsubid
-            WHERE d.classoid = p.classid AND d.objoid = p.objid)
+            WHERE d.classoid = p.classid AND d.objoid = p.objid),
+           (SELECT jsonb_agg(jsonb_build_array(l.objsubid, l.provider, l.label) ORDER BY l.objsubid, l.provider)
+            FROM pg_catalog.pg_seclabel l WHERE l.classoid = p.classid AND l.objoid = p.objid)
        )::text, 'UTF8')), 'hex') AS digest
 FROM part p
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend d

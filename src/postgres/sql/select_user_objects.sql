@@ -1,4 +1,4 @@
--- no parameters; every schema, relation, function and type that somebody made, but ours and extensions': object text
+-- no parameters; every object that somebody made, but ours and extensions': object text
 WITH user_schema (oid, name) AS (
     SELECT n.oid, n.nspname FROM pg_catalog.pg_namespace n
     WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'teal')
@@ -21,6 +21,20 @@ object (classid, objid, weight, object) AS (
   UNION ALL
     SELECT 'pg_catalog.pg_namespace'::regclass, s.oid, 4, format('schema %I', s.name)
     FROM user_schema s WHERE s.name <> 'public'
+  UNION ALL -- what is in no schema, or counts for the whole database
+    SELECT i.classid, i.objid, 5, pg_catalog.pg_describe_object(i.classid, i.objid, 0)
+    FROM (SELECT e.tableoid, e.oid FROM pg_catalog.pg_event_trigger e
+          UNION ALL SELECT p.tableoid, p.oid FROM pg_catalog.pg_publication p
+          UNION ALL SELECT f.tableoid, f.oid FROM pg_catalog.pg_foreign_data_wrapper f
+          UNION ALL SELECT l.tableoid, l.oid FROM pg_catalog.pg_language l
+          UNION ALL SELECT c.tableoid, c.oid FROM pg_catalog.pg_cast c
+          UNION ALL SELECT m.tableoid, m.oid FROM pg_catalog.pg_am m
+          UNION ALL SELECT a.tableoid, a.oid FROM pg_catalog.pg_default_acl a
+          UNION ALL SELECT t.tableoid, t.oid FROM pg_catalog.pg_transform t) i (classid, objid)
+    WHERE i.objid >= 16384
+  UNION ALL
+    SELECT 'pg_catalog.pg_largeobject'::regclass, m.oid, 6, format('large object %s', m.oid)
+    FROM pg_catalog.pg_largeobject_metadata m
 )
 SELECT o.object FROM object o
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
