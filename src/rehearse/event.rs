@@ -225,15 +225,14 @@ impl Maker {
             .filter(|c| !self.captured.key.iter().any(|(key, _)| *key == c.name))
             .collect();
         let mut candidates = Vec::new();
+        // Values, not where they stand: the row may be gone by the time they are used, and with it every value.
         for donor in donors.iter().filter(|_| !free.is_empty()) {
-            let list = |alias: &str| free.iter().map(|c| format!("{alias}{}", c.name)).collect::<Vec<_>>().join(", ");
-            let (relation, tid) = (donor.relation, literal(&donor.tid));
-            candidates.push(format!(
-                "({}) = (SELECT {} FROM {} AS donor WHERE donor.tableoid = {relation} AND donor.ctid = {tid}::tid)",
-                list(""),
-                list("donor."),
-                table.name
-            ));
+            let columns: Vec<String> = free.iter().map(|c| format!("new.{}::pg_catalog.text", c.name)).collect();
+            let sql = format!("SELECT {} FROM {} AS new WHERE {}", columns.join(", "), table.name, at(donor));
+            let Some(row) = blue.maybe_row(&sql, &[]).await? else { continue };
+            let value = |at: usize| row.get::<_, Option<String>>(at).map_or("NULL".to_owned(), |text| literal(&text));
+            let set = free.iter().enumerate().map(|(at, column)| format!("{} = {}", column.name, value(at)));
+            candidates.push(set.collect::<Vec<_>>().join(", "));
         }
         for column in &free {
             let name = &column.name;
