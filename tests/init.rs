@@ -84,7 +84,7 @@ async fn from_a_live_blue_it_passes_plan_and_is_the_same_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn from_a_dump_every_event_is_tried_on_its_rows() {
+async fn from_a_dump_every_event_is_tried_on_its_rows_and_a_rehearsal_passes() {
     let stage = oauth().await;
     dump(&stage);
     let ran = stage.run(&["init", "--from", "oauth.dump", "--migrations", "2x", "--format", "json"]).expect(0);
@@ -105,6 +105,11 @@ async fn from_a_dump_every_event_is_tried_on_its_rows() {
     // The head's version and size are this machine's.
     let from_name = text.split_once("name = ").unwrap().1;
     insta::assert_snapshot!("init_plan", from_name);
+
+    // The other two of three commands, in the same folder, lead to a verdict.
+    stage.run(&["rehearse", "--from", "oauth.dump"]).expect(0);
+    let report = stage.run(&["report"]).expect(0);
+    assert!(report.stdout.contains("Verdict: passed."), "{}", report.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread")]

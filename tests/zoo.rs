@@ -11,59 +11,14 @@ use std::process::Command;
 
 use support::Pair;
 use support::stage::Stage;
+use support::zoo::{SETTINGS, ZOO, stage_of};
 use teal::catalog::{read_structure, read_tables};
 use teal::postgres::{Access, Db, Target};
 use teal::sandbox::{Binaries, Server};
 use teal::snapshot;
 
-/// The topics, in an order in which they find what they need.
-const ZOO: [&str; 17] = [
-    include_str!("zoo/00_roles.sql"),
-    include_str!("zoo/constraints.sql"),
-    include_str!("zoo/columns.sql"),
-    include_str!("zoo/inheritance.sql"),
-    include_str!("zoo/partitions.sql"),
-    include_str!("zoo/types.sql"),
-    include_str!("zoo/values.sql"),
-    include_str!("zoo/views.sql"),
-    include_str!("zoo/triggers.sql"),
-    include_str!("zoo/functions.sql"),
-    include_str!("zoo/texts.sql"),
-    include_str!("zoo/foreign.sql"),
-    include_str!("zoo/extensions.sql"),
-    include_str!("zoo/names.sql"),
-    include_str!("zoo/large_objects.sql"),
-    include_str!("zoo/stage.sql"),
-    include_str!("zoo/privileges.sql"),
-];
-
-/// The plan's event, so that the whole program runs; its migrations are none but one that touches nothing of the zoo.
-const PLAN: &str = r#"name = "small"
-strategy = "blue-green"
-
-[databases]
-blue = "${BLUE_URL}"
-green = "${GREEN_URL}"
-
-[migrations]
-source = "migrations"
-
-[capture]
-writes = "events"
-
-[[event]]
-name = "ended"
-table = "stage.token"
-ends = "active"
-replay = "UPDATE stage.token SET active = false WHERE id = :id"
-verify = "SELECT 1 FROM stage.token WHERE id = :id AND active"
-
-[snapshot]
-jobs = 3
-"#;
-
 async fn zoo() -> Stage {
-    stage_of(Server::start(&[("wal_level", "logical")]).unwrap(), &ZOO).await
+    stage_of(Pair::start_with(&SETTINGS, "").await, &ZOO)
 }
 
 /// A server whose programs lie in a folder of our own, with one more extension: Postgres finds its files relative to them.
@@ -108,7 +63,8 @@ async fn rows_of_an_extension_s_own_tables_take_the_place_of_those_that_green_s_
                   INSERT INTO kinds (name, parent) VALUES ('of the user', 2);
                   INSERT INTO kinds (name, parent) SELECT 'below ' || g, 4 FROM generate_series(1, 50) g;
                   INSERT INTO a_notes VALUES (4, 'mine', NULL), (5, 'kinds', E'\\t'), (1, NULL, 'x');";
-    let stage = stage_of(server_with_extension(folder.path()), &[schema, include_str!("zoo/stage.sql")]).await;
+    let pair = Pair::on(server_with_extension(folder.path()), None, "").await;
+    let stage = stage_of(pair, &[schema, include_str!("zoo/stage.sql")]);
     stage.run(&["apply", "--yes"]).expect(0);
     let (blue, green) = (stage.pair.on_blue().await, stage.pair.on_green().await);
     let rows = async |db: &Db| {
@@ -128,29 +84,6 @@ async fn rows_of_an_extension_s_own_tables_take_the_place_of_those_that_green_s_
     let proved = proof().await;
     green.run("UPDATE a_notes SET note = 'y' WHERE note = 'x'").await.unwrap();
     assert_ne!(proof().await, proved);
-}
-
-async fn stage_of(server: Server, topics: &[&str]) -> Stage {
-    let pair = Pair::on(server, None, "").await;
-    for topic in topics {
-        // A file may hold transactions and SET SESSION AUTHORIZATION: statement by statement, as psql does.
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), topic).unwrap();
-        let done = Command::new("psql")
-            .envs(pair.blue.program_env())
-            .args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file"])
-            .arg(file.path())
-            .output()
-            .unwrap();
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    }
-    let stage = Stage::on(pair, "");
-    stage.write("plan.toml", PLAN);
-    for file in ["001_base.sql", "002_state.sql", "003_owner.sql"] {
-        std::fs::remove_file(stage.path(&format!("migrations/{file}"))).unwrap();
-    }
-    stage.write("migrations/001_later.sql", "CREATE TABLE stage.later (id int);\n");
-    stage
 }
 
 fn dump(target: &Target) -> String {
@@ -346,7 +279,7 @@ async fn a_role_that_is_no_superuser_brings_large_objects_and_other_owners_table
                   RESET ROLE; SELECT lo_from_bytea(7, 'of another'); GRANT SELECT ON LARGE OBJECT 7 TO app;
                   ALTER LARGE OBJECT 7 OWNER TO app; ALTER DATABASE blue SET work_mem = '8MB';";
     let owner = "ALTER SCHEMA stage OWNER TO app; ALTER TABLE stage.token OWNER TO app;";
-    let stage = stage_of(server, &[schema, include_str!("zoo/stage.sql"), owner]).await;
+    let stage = stage_of(Pair::on(server, None, "").await, &[schema, include_str!("zoo/stage.sql"), owner]);
     let server = &stage.pair.server;
     let run = |args: &[&str]| {
         let mut command = stage.command(args);

@@ -142,6 +142,10 @@ const EXPLANATIONS: &[Explanation] = &[
         "guard/collation-version",
         "The library that sorts text was changed under indexes that were made with the old one: they may miss rows. Reindex them.",
     ),
+    of(
+        "guard/compression",
+        "Columns of blue are to be compressed by lz4, and green's server was built without it: restoring the schema would fail.",
+    ),
     of("guard/connections", "Too few connections are left on a server for the jobs of this run."),
     of(
         "guard/disk-green",

@@ -48,6 +48,7 @@ pub const CHECKS: &[Check] = &[
     both("guard/collation-version", "locale", "Is each collation's library the one with which its indexes were made?", ""),
     doctor("guard/event-trigger", "objects", "Do event triggers on blue fire for the run's own DDL?", "blue"),
     both("guard/not-carried", "objects", "Does blue have anything that the copy does not bring, or green can't take?", ""),
+    both("guard/compression", "objects", "Was green's server built with lz4, where blue's columns name it?", ""),
     both("guard/extension-version", "objects", "Would green get extensions no older than blue's?", ""),
     both("guard/extension-rights", "objects", "May our role make blue's extensions on green?", ""),
     both("guard/preload-library", "objects", "Does green's server load the libraries that blue's extensions need?", "pg_read_all_settings on green"),

@@ -7,9 +7,9 @@ use super::look::{Look, Side, none_or};
 use super::throughput::{Throughput, measure};
 use super::topic::Topic;
 use super::{
-    activity, age, capacity, clients, clock, connect, event_table, event_triggers, extensions, first_of, green_empty,
-    here, locale, not_carried, pooler, privileges, recovery, replication, roles, same_database, settings, space,
-    timeouts, version,
+    activity, age, capacity, clients, clock, compression, connect, event_table, event_triggers, extensions, first_of,
+    green_empty, here, locale, not_carried, pooler, privileges, recovery, replication, roles, same_database, settings,
+    space, timeouts, version,
 };
 use crate::catalog::read_tables;
 use crate::error::Result;
@@ -304,6 +304,7 @@ async fn objects(look: &Look<'_>) -> Result<Topic> {
         Some(both) => {
             topic.found(not_carried::check(&both).await?);
             topic.found(extensions::check(&both).await?);
+            topic.found(compression::check(&both).await?);
         }
         None => topic.missed("whether green can take all objects and extensions: that takes both databases"),
     }

@@ -11,6 +11,7 @@ mod capacity;
 mod checks;
 mod clients;
 mod clock;
+mod compression;
 mod connect;
 mod event_table;
 mod event_triggers;
@@ -109,6 +110,7 @@ pub async fn check(plan: &Plan, blue: &Db, green: &Db, resuming: bool) -> Result
     found.extend(locale::check(&both).await?);
     found.extend(not_carried::check(&both).await?);
     found.extend(extensions::check(&both).await?);
+    found.extend(compression::check(&both).await?);
     found.extend(here::check(plan));
     Ok(found)
 }

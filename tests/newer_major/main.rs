@@ -7,13 +7,19 @@
 #[path = "../support/mod.rs"]
 mod support;
 mod upgrade;
+mod zoo;
 
 use support::Pair;
 use teal::sandbox::Server;
 
 /// Blue on a server of one major version, green on one of another.
 async fn across(blue: u32, green: u32, schema: &str) -> Pair {
-    let (on_blue, on_green) = (Server::start_major(blue, &[]).unwrap(), Server::start_major(green, &[]).unwrap());
+    across_with(&[], blue, green, schema).await
+}
+
+async fn across_with(settings: &[(&str, &str)], blue: u32, green: u32, schema: &str) -> Pair {
+    let (on_blue, on_green) =
+        (Server::start_major(blue, settings).unwrap(), Server::start_major(green, settings).unwrap());
     assert_eq!((on_blue.major(), on_green.major()), (blue, green));
     Pair::on(on_blue, Some(on_green), schema).await
 }

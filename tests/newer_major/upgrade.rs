@@ -13,6 +13,12 @@ async fn goes_through(blue: u32, green: u32) {
     let report = stage.run(&["report"]).expect(0);
     assert!(report.stdout.contains("state green, verdict passed"), "{}", report.stdout);
     Site::of(&stage).is_switched_and_complete().await;
+    // 15 took CREATE on the schema public from everybody; what could be made before the upgrade can be made after it.
+    let everybody = "SELECT has_schema_privilege('public', 'public', 'CREATE')";
+    let (blue, green) = (stage.pair.on_blue().await, stage.pair.on_green().await);
+    let may: [bool; 2] =
+        [blue.row(everybody, &[]).await.unwrap().get(0), green.row(everybody, &[]).await.unwrap().get(0)];
+    assert_eq!(may[0], may[1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

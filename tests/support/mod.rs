@@ -9,6 +9,7 @@ pub mod service;
 pub mod site;
 pub mod small_disk;
 pub mod stage;
+pub mod zoo;
 pub mod standby;
 pub mod tls;
 
