@@ -1,6 +1,7 @@
 # make demo   the main job: two throwaway servers, live traffic, the whole upgrade, a report
 # make test   all tests; fetches PostgreSQL servers of other majors first (.ci/servers), and says so where it can't
-# Both install the system packages that are missing (.ci/install says which) and build what they need.
+# make bench  every figure of speed, side by side with pg_dump, pgcopydb and pgbench (benches/README.md), in ten minutes
+# All install the system packages that are missing (.ci/install says which) and build what they need.
 
 # A toolchain that rustup has just installed is not on PATH before the next login.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -9,7 +10,7 @@ CARGO_TARGET_DIR ?= target
 # Further arguments, as in: make demo ARGS="--rows 2000000 --format json"
 ARGS ?=
 
-.PHONY: demo test lint build install clean
+.PHONY: demo test bench lint build install clean
 
 demo: build
 	@case "$(ARGS)" in *--green-version*) .ci/servers || true ;; esac
@@ -17,6 +18,9 @@ demo: build
 
 test: install
 	@.ci/test $(ARGS)
+
+bench:
+	@.ci/bench $(ARGS)
 
 lint: install
 	@cargo fmt --all --check
