@@ -131,6 +131,11 @@ const EXPLANATIONS: &[Explanation] = &[
         "Settings that change what statements give or do are not the same on blue and green. Set green's database like blue's, or know why not.",
     ),
     of(
+        "guard/blue-retired",
+        "An earlier run switched away from this blue, and its fence stands: another database serves. Name that one as \
+         blue for the next upgrade.",
+    ),
+    of(
         "guard/client-roles",
         "Roles whose applications work on blue now could not log in to green, or would lack a membership there: roles belong to the server and are not copied.",
     ),

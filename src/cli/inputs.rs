@@ -44,14 +44,10 @@ impl PlanArg {
     pub fn outline(&self) -> Result<Outline> {
         read_outline(&self.path()?, &|name| std::env::var(name).ok())
     }
-
-    /// Reads the plan, with `${NAME}` from the environment.
-    pub fn read(&self) -> Result<Plan> {
-        read(&self.path()?)
-    }
 }
 
-fn read(path: &Path) -> Result<Plan> {
+/// Reads the plan, with `${NAME}` from the environment.
+pub fn read(path: &Path) -> Result<Plan> {
     read_plan(path, &|name| std::env::var(name).ok())
 }
 

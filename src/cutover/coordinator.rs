@@ -18,6 +18,7 @@ use super::forward::go_forward;
 use super::gate::check_gates;
 use super::participant::{Participant, Switch, open_participant};
 use super::timing::still_time;
+use crate::capture;
 use crate::catalog::{Baseline, Structure, Timelines, Writes, read_tables, writes_since};
 use crate::error::{Context, Failure, Result};
 use crate::failpoint::failpoint;
@@ -404,7 +405,7 @@ async fn ask_gates(given: &Given<'_>, recorder: &mut Recorder) -> Result<Approva
     report_gates(&findings, &recorder.notices(&gates))?;
     Ok(Approval {
         tally: replay::read_tally(&blue, &green).await?,
-        writes: writes_since(&blue, &given.writes_before).await?,
+        writes: blue_writes(given).await?,
         participants: given.plan.participants.iter().map(|spec| spec.name.clone()).collect(),
         deadline_ms: u64::try_from(given.plan.cutover.deadline.as_millis()).unwrap_or(u64::MAX),
         one_way: given.plan.cutover.one_way.clone(),
@@ -414,7 +415,8 @@ async fn ask_gates(given: &Given<'_>, recorder: &mut Recorder) -> Result<Approva
 
 async fn blue_writes(given: &Given<'_>) -> Result<Writes> {
     let blue = given.plan.blue.connect(Access::ReadOnly).await?;
-    writes_since(&blue, &given.writes_before).await
+    let events = capture::events_since(&blue, &given.copied.snapshot).await?;
+    Ok(writes_since(&blue, &given.writes_before).await?.with_events(events))
 }
 
 fn prepare_step(spec: &plan::Participant) -> StepId {

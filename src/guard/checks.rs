@@ -30,6 +30,7 @@ pub const CHECKS: &[Check] = &[
     both("guard/pooler", "connection", "Is a session one server process from beginning to end, no transaction pooler in between?", ""),
     doctor("guard/no-tls", "connection", "Is the way to another machine encrypted?", ""),
     both("guard/same-database", "connection", "Are blue and green two databases?", ""),
+    both("guard/blue-retired", "connection", "Has no earlier run switched away from blue? (not asked during a run)", ""),
     both("guard/in-recovery", "connection", "Are both primaries?", ""),
     both("guard/version", "versions", "Blue 14 or later, green no older than blue, pg_dump no older than blue, pg_restore no older than pg_dump?", ""),
     both("guard/privileges", "privileges", "A schema on both; owners' rights on blue's tables, reading without row security; membership (since 16 with SET) in owners on green; other roles' sessions seen?", ""),

@@ -8,8 +8,8 @@ use super::throughput::{Throughput, measure};
 use super::topic::Topic;
 use super::{
     activity, age, capacity, clients, clock, compression, connect, event_table, event_triggers, extensions, first_of,
-    green_empty, here, locale, not_carried, pooler, privileges, recovery, replication, roles, same_database, settings,
-    space, timeouts, version,
+    green_empty, here, locale, not_carried, pooler, privileges, recovery, replication, retired, roles, same_database,
+    settings, space, timeouts, version,
 };
 use crate::catalog::read_tables;
 use crate::error::Result;
@@ -164,6 +164,9 @@ async fn connections_amiss(look: &Look<'_>) -> Vec<Finding> {
     if let Some(both) = look.both() {
         found.extend(same_database::check(&both).await.unwrap_or_default());
         found.extend(recovery::check(&both));
+        if !look.resuming {
+            found.extend(retired::check(&both).await.unwrap_or_default());
+        }
     }
     found
 }
