@@ -33,6 +33,12 @@ impl<'a> ExplainDoc<'a> {
     }
 }
 
+/// Whether there is such a finding.
+pub fn is_known(id: &str) -> bool {
+    let lint = id.strip_prefix("lint/").is_some_and(|id| rule::rule(id).is_some());
+    lint || EXPLANATIONS.iter().any(|explanation| explanation.id == id)
+}
+
 const fn of(id: &'static str, what: &'static str) -> Explanation {
     Explanation { id, what }
 }
@@ -280,6 +286,11 @@ const EXPLANATIONS: &[Explanation] = &[
         "plan/program-missing",
         "A program of a participant or a lever is not on this machine; a cutover from here would be undone at its prepare, \
          an apply fail at the lever.",
+    ),
+    of(
+        "plan/accept-unmatched",
+        "An [[accept]] of the plan matches no finding: what it was written for is gone, or its id or object is spelled in \
+         another way than the finding shows them, and it still stops the run.",
     ),
     of("plan/journal-unread", "The journal of this plan's run can't be read: it is damaged, or its folder is none."),
     of(

@@ -402,6 +402,7 @@ async fn ask_gates(given: &Given<'_>, recorder: &mut Recorder) -> Result<Approva
     let green = given.plan.green.connect(Access::ReadOnly).await?;
     let findings = check_gates(given, &blue, &green).await?;
     report_gates(&findings, &recorder.notices(&gates))?;
+    recorder.accept(&findings).await?;
     Ok(Approval {
         tally: replay::read_tally(&blue, &green).await?,
         writes: writes_since(&blue, &given.writes_before).await?,

@@ -18,6 +18,12 @@ const LONG_TRANSACTION: Duration = Duration::from_secs(1);
 
 /// Asks every gate. Reads only.
 pub async fn check_gates(given: &Given<'_>, blue: &Db, green: &Db) -> Result<Vec<Finding>> {
+    let mut findings = ask_gates(given, blue, green).await?;
+    given.plan.accept(&mut findings);
+    Ok(findings)
+}
+
+async fn ask_gates(given: &Given<'_>, blue: &Db, green: &Db) -> Result<Vec<Finding>> {
     let mut findings = time_gates(given, blue).await?;
     let holders = blockers_of(blue, &read_table_names(blue).await?, LONG_TRANSACTION).await?;
     findings.extend(holders.iter().map(holder_gate));

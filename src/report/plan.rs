@@ -14,7 +14,7 @@ use super::text::{self, count, heading};
 use crate::catalog::{Structure, Table};
 use crate::cutover::longest_switch;
 use crate::ddl::Migration;
-use crate::finding::{Finding, Severity, blockers};
+use crate::finding::{Finding, Severity, accepted, blockers};
 use crate::plan::{Lever, Opening, ParticipantKind, Plan, When, Window};
 use crate::planner::{Estimate, Seen, estimate};
 use crate::step::Step;
@@ -180,6 +180,9 @@ pub fn plan_doc(subject: Subject<'_>) -> PlanDoc {
     let window = plan.cutover.window.as_ref().and_then(|window| window_doc(plan, window, ready_at, now));
     let cutover_at = window.as_ref().map_or(ready_at, |window| window.cutover_at);
     findings.extend(run_out_by(plan, &turned, now, cutover_at));
+    plan.accept(&mut findings);
+    let idle = plan.idle_accepts(&findings, is_asked_here);
+    findings.extend(idle.into_iter().filter(|idle| !findings.contains(idle)).collect::<Vec<_>>());
     findings.sort_by_key(|finding| finding.severity);
     let blocked = blockers(&findings).next().is_some();
     let path = plan.path.display();
@@ -211,6 +214,11 @@ pub fn plan_doc(subject: Subject<'_>) -> PlanDoc {
         findings,
         structure,
     }
+}
+
+/// Whether a finding would be found by now; the others are the run's and the cutover's to find.
+fn is_asked_here(id: &str) -> bool {
+    ["guard/", "lint/", "migration/", "plan/", "rewrite/"].iter().any(|area| id.starts_with(area))
 }
 
 fn lever_doc(lever: &Lever) -> LeverDoc {
@@ -407,10 +415,14 @@ fn show_rows(rows: i64) -> String {
 fn summary(doc: &PlanDoc) -> String {
     let bytes: u64 = doc.tables.iter().map(|table| table.bytes).sum();
     let pending = doc.migrations.iter().filter(|m| m.pending).count();
-    let severities = |wanted| doc.findings.iter().filter(|f| f.severity == wanted).count();
+    let warnings = doc.findings.iter().filter(|f| f.severity == Severity::Warning).count();
+    let accepted = match accepted(&doc.findings).count() {
+        0 => String::new(),
+        n => format!(" (and {n} accepted)"),
+    };
     format!(
         "{}, {}, {}, {}, {}. Ready in about {} ({}); clients wait for the fence and the commits, at worst {} plus commits. \
-         Writes other than the events do not travel after the copy. {}, {}.",
+         Writes other than the events do not travel after the copy. {}{accepted}, {}.",
         count(pending, "migration"),
         show_bytes(bytes),
         count(doc.events.len(), "event"),
@@ -419,7 +431,7 @@ fn summary(doc: &PlanDoc) -> String {
         show_millis(millis(doc.estimate.ready_in())),
         doc.estimate.basis,
         show_millis(doc.deadline_ms),
-        count(severities(Severity::Blocker), "blocker"),
-        count(severities(Severity::Warning), "warning"),
+        count(blockers(&doc.findings).count(), "blocker"),
+        count(warnings, "warning"),
     )
 }
