@@ -321,7 +321,10 @@ async fn json_keeps_its_shape_on_every_command() {
     let json = |args: &[&str], code: i32| stage.run(&[args, &["--format", "json"]].concat()).expect(code);
     snapshot("abort", &document(&json(&["abort", "--yes"], 0)));
     snapshot("plan", &document(&json(&["plan"], 0)));
+    // With a finding: an unlogged event's table.
+    stage.pair.on_blue().await.run("ALTER TABLE token SET UNLOGGED").await.unwrap();
     snapshot("doctor", &document(&json(&["doctor"], 0)));
+    stage.pair.on_blue().await.run("ALTER TABLE token SET LOGGED").await.unwrap();
     snapshot("status_new", &document(&json(&["status"], 0)));
     snapshot("explain", &document(&json(&["explain", "check/failed"], 0)));
     snapshot("error", &document(&json(&["cutover", "--yes"], 3)));

@@ -37,6 +37,7 @@ fn plan(blue: &Target, green: &Target) -> Plan {
         participants: Vec::new(),
         levers: Vec::new(),
         checks: Vec::new(),
+        accepts: Vec::new(),
     }
 }
 

@@ -41,6 +41,39 @@ fn hint_of(ran: &Ran) -> &str {
 }
 
 #[tokio::test]
+async fn a_failed_check_stops_until_it_is_accepted_and_then_is_told_everywhere() {
+    let stage = Stage::new().await;
+    stage.edit("plan.toml", "state = 'live'\"\nexpect", "state = 'none'\"\nexpect");
+    let stopped = stage.run(&["apply", "--yes"]).expect(3).says("check/failed");
+    assert!(stopped.stderr.contains("live tokens kept"), "{}", stopped.stderr);
+    let accept = |object: &str| format!("\n[[accept]]\nfinding = \"check/failed:{object}\"\nwhy = \"a trial\"\n");
+    let plan = stage.read("plan.toml");
+    stage.write("plan.toml", &format!("{plan}{}", accept("check another")));
+    stage.run(&["apply", "--yes"]).expect(3).says("check/failed");
+    stage.write(
+        "plan.toml",
+        &format!(
+            "{plan}{}{}",
+            accept("check live tokens kept"),
+            "\n[[accept]]\nfinding = \"guard/no-such\"\nwhy = \"w\"\n"
+        ),
+    );
+    let planned = stage.run(&["plan"]).expect(0);
+    assert!(planned.stdout.contains("accept guard/no-such: it matches no finding"), "{}", planned.stdout);
+    stage.ready();
+    assert_eq!(times(&stage, "blocker_accepted"), 1);
+    stage.run(&["cutover", "--yes"]).expect(0);
+    let told = report(&stage);
+    assert_eq!(told["verdict"], "passed");
+    assert_eq!(
+        (&told["accepted"][0]["object"], &told["accepted"][0]["accepted"]),
+        (&"check live tokens kept".into(), &"a trial".into())
+    );
+    let text = stage.run(&["report"]).expect(0).stdout;
+    assert!(text.contains("accepted blocker check/failed") && text.contains("accepted by the plan: a trial"), "{text}");
+}
+
+#[tokio::test]
 async fn a_saved_plan_runs_as_it_was_seen_or_not_at_all() {
     let stage = Stage::new().await;
     let blue = stage.pair.on_blue().await;

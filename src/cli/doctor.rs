@@ -39,6 +39,7 @@ pub async fn run(args: DoctorArgs, all: bool, out: &Output) -> Result<()> {
     let mut findings = DoctorDoc::findings_of(&examined.topics);
     findings.extend(unproved(plan));
     findings.extend(read.err().map(unread));
+    plan.accept(&mut findings);
     findings = findings.iter().map(|finding| out.finding(finding)).collect();
     findings.sort_by_key(|finding| finding.severity);
     let blocked = blockers(&findings).count();

@@ -223,6 +223,7 @@ impl Ran {
             listener: tee,
         };
         let mut recorder = engine::begin(begin).await?;
+        recorder.accept(&doc.findings).await?;
         let (traffic, pause) = (RefCell::new(Some(traffic)), RefCell::new(None));
         let meanwhile = Meanwhile {
             before: async |step: &Step| {

@@ -269,7 +269,6 @@ where
         let blue = given.plan.blue.connect(Access::ReadOnly).await.map_err(Failure::from)?;
         // The sizes that it asks for are behind everybody's ACCESS EXCLUSIVE lock.
         blue.run("SET lock_timeout = '5s'").await.map_err(Failure::from)?;
-        still_time(given, &blue).await?;
         read_tables(&blue).await?
     };
     let run = recorder.run().id.clone();
@@ -284,8 +283,10 @@ where
         deadline,
         refusal: &refusal,
     };
+    let still = async |blue: &Db| still_time(given, blue).await;
     // Stopped while it waits for locks, it is dropped: its session closes, and blue lets go of what it had.
-    let fence = unless_stopped(recorder, Fence::take(&given.plan.blue, &order, &recorder.notices(&fence_step))).await?;
+    let fence =
+        unless_stopped(recorder, Fence::take(&given.plan.blue, &order, still, &recorder.notices(&fence_step))).await?;
 
     match drain_under(given, recorder, drain, &fence).await {
         Ok(drained) => {
@@ -403,6 +404,7 @@ async fn ask_gates(given: &Given<'_>, recorder: &mut Recorder) -> Result<Approva
     let green = given.plan.green.connect(Access::ReadOnly).await?;
     let findings = check_gates(given, &blue, &green).await?;
     report_gates(&findings, &recorder.notices(&gates))?;
+    recorder.accept(&findings).await?;
     Ok(Approval {
         tally: replay::read_tally(&blue, &green).await?,
         writes: blue_writes(given).await?,

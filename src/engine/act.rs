@@ -281,15 +281,17 @@ impl<'a> Act<'a> {
         done(kept(&facts)?, &outcome)
     }
 
-    async fn check_migrated(&self, recorder: &Recorder, notices: &Notices) -> Done {
+    async fn check_migrated(&self, recorder: &mut Recorder, notices: &Notices) -> Done {
         let copy = copy_result(recorder.run())?;
         let green = self.plan.green.connect(Access::ReadOnly).await?;
         let checks = checks::compare_with_copy(self.plan, &green, &copy.answers, recorder.folder()).await?;
-        let findings: Vec<Finding> = checks.iter().filter_map(validate::CheckOutcome::finding).collect();
+        let mut findings: Vec<Finding> = checks.iter().filter_map(validate::CheckOutcome::finding).collect();
+        self.plan.accept(&mut findings);
         // The rows that a check sees come from the copy and the migrations: mended, these must run on a new copy.
         let hint = "mend what green is asked, then: migrate apply; a migration is run again on a new copy alone: \
                     mend it, then: migrate apply --redo snapshot/copy";
         refuse(&findings, notices, "the migrated copy fails the plan's checks", hint)?;
+        recorder.accept(&findings).await?;
         let outcome = format!("{} passed", count(checks.len(), "check"));
         done(kept(&MigratedResult { checks })?, &outcome)
     }
@@ -313,13 +315,14 @@ impl<'a> Act<'a> {
         done(kept(&tally)?, &tally.line())
     }
 
-    async fn validate_green(&self, recorder: &Recorder, notices: &Notices) -> Done {
+    async fn validate_green(&self, recorder: &mut Recorder, notices: &Notices) -> Done {
         // What made a dead letter may have been mended on green itself: no input changed, so no step is done again.
         self.catch_up(recorder).await?;
         let blue = self.plan.blue.connect(Access::ReadOnly).await?;
         let green = self.plan.green.connect(Access::ReadOnly).await?;
         let validated = validate_now(self.plan, &blue, &green, recorder.folder(), notices).await?;
         refuse(&validated.findings, notices, "green is not fit to serve", MENDED)?;
+        recorder.accept(&validated.findings).await?;
         let outcome = format!(
             "{} of {} constraints validated, {} of {} indexes valid, {} events verified",
             validated.green.validated,
@@ -358,6 +361,7 @@ pub async fn validate_now(
     let live =
         checks::ask_now(plan, blue, green, run_folder, "live", |check| check.is_live() || !check.compares()).await?;
     findings.extend(live.iter().filter_map(validate::CheckOutcome::finding));
+    plan.accept(&mut findings);
     Ok(ValidatedResult { green: facts, tally, verified, checks: live, findings })
 }
 

@@ -15,7 +15,7 @@ use crate::catalog::read_tables;
 use crate::error::Result;
 use crate::finding::Finding;
 use crate::plan::Plan;
-use crate::postgres::{Db, Target};
+use crate::postgres::{Db, Protection, Target};
 use crate::units::{count, show_bytes};
 
 /// What is to be looked at.
@@ -139,15 +139,14 @@ async fn open<'a>(target: &'a Target, db: Db, topic: &mut Topic) -> Result<Optio
         return Ok(None);
     }
     let row = side.db.row(include_str!("../postgres/sql/select_session.sql"), &[]).await?;
-    let (tls, nearby): (bool, bool) = (row.get("tls"), row.get("nearby"));
-    let way = match (tls, nearby) {
-        (true, _) => row.get("tls_version"),
-        (false, true) => "no TLS (loopback)".to_owned(),
-        (false, false) => "no TLS".to_owned(),
+    let (protection, nearby) = (side.db.protection(), row.get::<_, bool>("nearby"));
+    let way = match protection {
+        Protection::Plain if nearby => "no TLS (loopback)".to_owned(),
+        protection => protection.to_string(),
     };
     let clock = clock::read_clock(&side.db).await?;
     topic.saw(format!("{} {:.1} ms away, {way}, {}", target.name, clock.round_trip_ms, side.provider.word()));
-    if !tls && !nearby {
+    if protection == Protection::Plain && !nearby {
         topic.found([Finding::warning(
             "guard/no-tls",
             &target.name,
