@@ -179,6 +179,12 @@ const EXPLANATIONS: &[Explanation] = &[
         "guard/event-trigger",
         "Event triggers on blue fire for the schema, tables and triggers that the run makes there: their functions may refuse them.",
     ),
+    of(
+        "guard/event-partition",
+        "An event's statements name a column that decides the partition. Writes other than events don't travel: a row that \
+         moved since the copy lies elsewhere on green, is not found there, and its event is lost. Identify rows without it, \
+         or accept it where no row ever moves.",
+    ),
     of("guard/event-unlogged", "An event's table is unlogged: a crash of blue empties it without an event."),
     of(
         "guard/extension-acts",

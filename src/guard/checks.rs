@@ -55,6 +55,7 @@ pub const CHECKS: &[Check] = &[
     both("guard/preload-library", "objects", "Does green's server load the libraries that blue's extensions need?", "pg_read_all_settings on green"),
     both("guard/extension-acts", "objects", "Do extensions act by themselves: pg_cron, pg_partman, timescaledb, citus, pglogical, pgaudit?", ""),
     both("guard/event-table", "events", "Do the events' tables, keys, predicates and statements work on blue?", "blue"),
+    both("guard/event-partition", "events", "Do the events' statements find rows that moved to another partition?", "blue"),
     both("guard/event-unlogged", "events", "Is no event's table unlogged?", "blue"),
     doctor("guard/long-transaction", "activity", "Is no transaction older than 30 s?", "blue; pg_read_all_stats for other roles'"),
     doctor("guard/prepared-transaction", "activity", "Is no transaction prepared?", "blue"),
