@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use support::shape::shape;
+use support::shape::{shape, together};
 use support::stage::{Ran, SCHEMA, Stage};
 
 /// The last line of stderr, which is `Hint: …` after every failure.

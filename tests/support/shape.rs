@@ -28,7 +28,7 @@ pub fn shape(value: &Value) -> Value {
 }
 
 /// The shape that two shapes have in common: every key of both, `a | b` where a value may be either.
-fn together(a: Value, b: Value) -> Value {
+pub fn together(a: Value, b: Value) -> Value {
     match (a, b) {
         (a, b) if a == b => a,
         (Value::Object(a), Value::Object(b)) => {
