@@ -38,11 +38,8 @@ pub fn with_plan(text: &str, plan: &Path) -> String {
 fn names_a_plan(rest: &str, path: &str) -> bool {
     let mut words = rest.strip_prefix(' ').unwrap_or_default().split(' ').skip_while(|word| word.starts_with("--"));
     let next = words.next().unwrap_or_default().trim_end_matches([';', ',', '.', ')', '`']);
-    next == "PLAN"
-        || next == path
-        || Path::new(next).is_absolute()
-        || next.ends_with(".toml")
-        || next.ends_with(".json")
+    let extension = Path::new(next).extension().and_then(|extension| extension.to_str());
+    next == "PLAN" || next == path || Path::new(next).is_absolute() || matches!(extension, Some("toml" | "json"))
 }
 
 #[cfg(test)]

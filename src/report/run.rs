@@ -387,7 +387,9 @@ fn cutover_rows(cutover: &CutoverDoc) -> Vec<Vec<String>> {
     }
     row("blue's writes", cutover.writes_not_travelling.as_ref().map_or_else(unknown, Writes::line));
     if let Some(Writes::AtMost(tables)) = &cutover.writes_not_travelling {
-        tables.iter().for_each(|table| row("", table.line()));
+        for table in tables {
+            row("", table.line());
+        }
     }
     rows
 }
