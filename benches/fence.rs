@@ -175,7 +175,7 @@ async fn fences(blue: &postgres::Target, tables: &[Table], clients: &Clients, tr
         let (to, mut heard) = unbounded_channel();
         let notices = Notices::new(StepId::new(Phase::Cutover, "fence"), Some(to));
         let asked = Instant::now();
-        let fence = Fence::take(blue, &order, &notices).await;
+        let fence = Fence::take(blue, &order, async |_| Ok(()), &notices).await;
         let ready = Instant::now();
         drop(notices);
         let mut attempts = 1.0;
