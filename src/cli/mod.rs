@@ -14,6 +14,7 @@ mod finish;
 mod init;
 mod inputs;
 mod lint;
+mod next;
 mod output;
 mod plan;
 mod progress;
