@@ -41,11 +41,14 @@ pub struct Finding {
     /// The next command or statement, runnable as it stands; empty where there is none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub next: String,
+    /// Why the plan goes on with it all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<String>,
 }
 
 impl Finding {
     fn new(severity: Severity, id: &str, object: String, what: String) -> Self {
-        Self { id: id.to_owned(), severity, object, what, so_what: String::new(), next: String::new() }
+        Self { id: id.to_owned(), severity, object, what, so_what: String::new(), next: String::new(), accepted: None }
     }
 
     /// A finding that stops `apply` and `cutover`.
@@ -78,7 +81,12 @@ impl Finding {
     }
 }
 
-/// The findings that stop `apply` and `cutover`.
+/// The findings that stop `apply` and `cutover`: blockers that nobody has accepted.
 pub fn blockers(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
-    findings.iter().filter(|f| f.severity == Severity::Blocker)
+    findings.iter().filter(|f| f.severity == Severity::Blocker && f.accepted.is_none())
+}
+
+/// The blockers that are gone on with.
+pub fn accepted(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
+    findings.iter().filter(|f| f.severity == Severity::Blocker && f.accepted.is_some())
 }

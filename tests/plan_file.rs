@@ -409,8 +409,8 @@ fn a_folder_takes_no_variables() {
 
 #[test]
 fn later_sections_are_not_supported_yet() {
-    assert_snapshot!(refused(&add("[[cleanup]]\nname = \"x\"\n[[table]]\n[monitor]\n[[metric]]\n[[accept]]")), @r#"
-    plan.toml:14:3: "cleanup" is not supported yet: rows that violate a constraint must be cleaned by hand before (and 4 more)
+    assert_snapshot!(refused(&add("[[cleanup]]\nname = \"x\"\n[[table]]\n[monitor]\n[[metric]]")), @r#"
+    plan.toml:14:3: "cleanup" is not supported yet: rows that violate a constraint must be cleaned by hand before (and 3 more)
       --> plan.toml:14:3
        |
     14 | [[cleanup]]
@@ -433,12 +433,53 @@ fn later_sections_are_not_supported_yet() {
        |
     18 | [[metric]]
        |   ^^^^^^
+    "#);
+}
 
-    error: "accept" is not supported yet: a blocker must be removed, it can't be accepted
-      --> plan.toml:19:3
+#[test]
+fn an_accept_is_read_and_one_that_names_nothing_or_what_nothing_makes_safe_is_refused() {
+    let (_folder, plan) = read(&add(
+        "[[accept]]\nfinding = \"guard/timeouts\"\nwhy = \"known\"\n\n[[accept]]\nfinding = \"lint/drop-table:002_a.sql:3\"\nwhy = \"unused\"",
+    ));
+    let accepts = plan.unwrap().accepts;
+    assert_eq!(
+        accepts.iter().map(teal::plan::Accept::shown).collect::<Vec<_>>(),
+        ["guard/timeouts", "lint/drop-table:002_a.sql:3"]
+    );
+    assert_eq!(accepts[1].object.as_deref(), Some("002_a.sql:3"));
+    let accept = |finding: &str| format!("[[accept]]\nfinding = \"{finding}\"\nwhy = \"w\"\n");
+    let twice = accept("guard/timeouts").repeat(2);
+    let wrong = ["drop-table", "cutover/capture-gap", "lint/x:"].map(accept).concat();
+    assert_snapshot!(refused(&add(&format!("{wrong}{twice}[[accept]]\nfinding = \"guard/encoding\""))), @r#"
+    plan.toml:15:11: "drop-table" names no finding (and 4 more)
+      --> plan.toml:15:11
        |
-    19 | [[accept]]
-       |   ^^^^^^
+    15 | finding = "drop-table"
+       |           ^^^^^^^^^^^^ write area/slug, or area/slug:object, as it is shown
+
+    error: cutover/capture-gap can't be accepted: events may have been lost already
+      --> plan.toml:18:11
+       |
+    18 | finding = "cutover/capture-gap"
+       |           ^^^^^^^^^^^^^^^^^^^^^
+
+    error: "lint/x:" names no finding
+      --> plan.toml:21:11
+       |
+    21 | finding = "lint/x:"
+       |           ^^^^^^^^^ write area/slug, or area/slug:object, as it is shown
+
+    error: a second accept named "guard/timeouts"
+      --> plan.toml:27:11
+       |
+    27 | finding = "guard/timeouts"
+       |           ^^^^^^^^^^^^^^^^
+
+    error: missing key "why" in [[accept]]
+      --> plan.toml:29:1
+       |
+    29 | [[accept]]
+       | ^^^^^^^^^^
     "#);
 }
 

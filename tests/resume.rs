@@ -41,6 +41,39 @@ fn hint_of(ran: &Ran) -> &str {
 }
 
 #[tokio::test]
+async fn a_failed_check_stops_until_it_is_accepted_and_then_is_told_everywhere() {
+    let stage = Stage::new().await;
+    stage.edit("plan.toml", "state = 'live'\"\nexpect", "state = 'none'\"\nexpect");
+    let stopped = stage.run(&["apply", "--yes"]).expect(3).says("check/failed");
+    assert!(stopped.stderr.contains("live tokens kept"), "{}", stopped.stderr);
+    let accept = |object: &str| format!("\n[[accept]]\nfinding = \"check/failed:{object}\"\nwhy = \"a trial\"\n");
+    let plan = stage.read("plan.toml");
+    stage.write("plan.toml", &format!("{plan}{}", accept("check another")));
+    stage.run(&["apply", "--yes"]).expect(3).says("check/failed");
+    stage.write(
+        "plan.toml",
+        &format!(
+            "{plan}{}{}",
+            accept("check live tokens kept"),
+            "\n[[accept]]\nfinding = \"guard/no-such\"\nwhy = \"w\"\n"
+        ),
+    );
+    let planned = stage.run(&["plan"]).expect(0);
+    assert!(planned.stdout.contains("accept guard/no-such: it matches no finding"), "{}", planned.stdout);
+    stage.ready();
+    assert_eq!(times(&stage, "blocker_accepted"), 1);
+    stage.run(&["cutover", "--yes"]).expect(0);
+    let told = report(&stage);
+    assert_eq!(told["verdict"], "passed");
+    assert_eq!(
+        (&told["accepted"][0]["object"], &told["accepted"][0]["accepted"]),
+        (&"check live tokens kept".into(), &"a trial".into())
+    );
+    let text = stage.run(&["report"]).expect(0).stdout;
+    assert!(text.contains("accepted blocker check/failed") && text.contains("accepted by the plan: a trial"), "{text}");
+}
+
+#[tokio::test]
 async fn a_saved_plan_runs_as_it_was_seen_or_not_at_all() {
     let stage = Stage::new().await;
     let blue = stage.pair.on_blue().await;
@@ -164,7 +197,7 @@ async fn a_plan_edited_on_the_way_is_taken_where_nothing_of_it_is_done() {
     stage.write("migrations/002_state.sql", &format!("{done}-- now with a comment\n"));
     let ran =
         stage.run(&["apply", "--yes"]).expect(3).says("step migrate/002_state.sql is done, and its input has changed");
-    assert!(hint_of(&ran).contains("migrate apply --redo snapshot/copy"), "{}", ran.stderr);
+    assert!(hint_of(&ran).contains("migrate apply plan.toml --redo snapshot/copy"), "{}", ran.stderr);
     stage.run(&["cutover", "--yes"]).expect(3).says("step migrate/002_state.sql is done");
     stage.write("migrations/002_state.sql", &done);
     // Gone from the folder.
@@ -181,6 +214,10 @@ async fn a_plan_edited_on_the_way_is_taken_where_nothing_of_it_is_done() {
     stage.write("migrations/0015_between.sql", "CREATE TABLE between_them (id int);\n");
     stage.run(&["apply", "--yes"]).expect(3).says("migration 0015_between.sql of plan small came after the run began");
     std::fs::remove_file(stage.path("migrations/0015_between.sql")).unwrap();
+    // Older than all that are in, as a later release may bring one.
+    stage.write("migrations/000_older.sql", "CREATE TABLE older (id int);\n");
+    stage.run(&["apply", "--yes"]).expect(3).says("migration 000_older.sql of plan small came after the run began");
+    std::fs::remove_file(stage.path("migrations/000_older.sql")).unwrap();
     stage.ready();
 
     // A check of both sides: blue was not asked in the snapshot.

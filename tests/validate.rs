@@ -133,10 +133,8 @@ async fn what_a_lost_session_was_at_the_others_digest() {
     let end = async || {
         let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
                     WHERE state = 'active' AND query LIKE '%sha256%' AND query LIKE '%\"a\"%' AND pid <> pg_backend_pid()";
-        support::running::until("a session at it", async || {
-            admin.row(kill, &[]).await.unwrap().get::<_, i64>(0) > 0
-        })
-        .await;
+        support::running::until("a session at it", async || admin.row(kill, &[]).await.unwrap().get::<_, i64>(0) > 0)
+            .await;
     };
     let silent = quiet();
     let sessions = vec![pair.on_blue().await, pair.on_blue().await];

@@ -11,7 +11,7 @@ use super::progress::listen;
 use super::{Output, PlanArg, YesArg};
 use crate::engine::{self, Begin};
 use crate::error::{Failure, Result};
-use crate::finding::blockers;
+use crate::finding::{Finding, blockers};
 use crate::journal::{Recorder, StepStatus};
 use crate::plan::{Lever, Plan};
 use crate::report::{PlanDoc, drift, plan_text, text};
@@ -33,22 +33,29 @@ pub async fn run(args: ApplyArgs, out: &Output) -> Result<()> {
     let named = args.plan.path()?;
     let saved = read_saved(&named)?;
     let path = saved.as_ref().map_or(named, |doc| doc.path.clone());
+    out.about(&path);
     let inputs = Inputs::read(&path).await?;
     let resuming = is_under_way(&inputs)?;
-    let steps = if resuming {
-        refuse_blockers(&look(&inputs, true).await?, out)?;
-        None
+    let (steps, findings) = if resuming {
+        let now = look(&inputs, true).await?;
+        refuse_blockers(&now, out)?;
+        (None, now.findings)
     } else {
-        Some(approve_new(&inputs, saved, args.yes.yes, out).await?.steps)
+        let (doc, findings) = approve_new(&inputs, saved, args.yes.yes, out).await?;
+        (Some(doc.steps), findings)
     };
-    let (listener, shown) = listen(*out);
+    let (listener, shown) = listen(out);
     let redo = args.redo.map(StepId::from);
     let begin = Begin { plan: &inputs.plan, migrations: &inputs.migrations, steps, redo, stop, listener };
     let mut recorder = engine::begin(begin).await?;
     if resuming {
         say_resuming(&recorder, out);
     }
-    let applied = engine::apply(&inputs.plan, &inputs.migrations, &mut recorder).await;
+    let applied = async {
+        recorder.accept(&findings).await?;
+        engine::apply(&inputs.plan, &inputs.migrations, &mut recorder).await
+    }
+    .await;
     let state = recorder.run().state;
     if applied.is_err() {
         say_levers(&inputs.plan, &recorder, out);
@@ -79,8 +86,14 @@ fn read_saved(path: &Path) -> Result<Option<PlanDoc>> {
     Ok(Some(doc))
 }
 
-/// Shows the plan and asks; a saved plan was seen already, and is run as it stands or not at all.
-async fn approve_new(inputs: &Inputs, saved: Option<PlanDoc>, yes: bool, out: &Output) -> Result<PlanDoc> {
+/// Shows the plan and asks; a saved plan was seen already, and is run as it stands or not at all. Gives what was found now
+/// as well: the guards of today, not of the day on which it was saved.
+async fn approve_new(
+    inputs: &Inputs,
+    saved: Option<PlanDoc>,
+    yes: bool,
+    out: &Output,
+) -> Result<(PlanDoc, Vec<Finding>)> {
     // Before the guards: to them its green is just one that is not empty.
     engine::refuse_unknown_run(&inputs.plan).await?;
     let now = look(inputs, false).await?;
@@ -105,13 +118,13 @@ async fn approve_new(inputs: &Inputs, saved: Option<PlanDoc>, yes: bool, out: &O
     if !confirm("This builds green; blue goes on serving.", approved).await? {
         return Err(Failure::failed("not approved").state("nothing was done"));
     }
-    Ok(doc)
+    Ok((doc, now.findings))
 }
 
 /// The guards speak again at every start: a password, a privilege or a server may have changed since the last one.
 fn refuse_blockers(now: &PlanDoc, out: &Output) -> Result<()> {
     let Some(first) = blockers(&now.findings).next() else { return Ok(()) };
-    out.say(&blockers(&now.findings).map(text::finding).collect::<String>());
+    out.say(&blockers(&now.findings).map(|finding| text::finding(&out.finding(finding))).collect::<String>());
     let blocked = blockers(&now.findings).count();
     Err(Failure::blocked(format!("{}: {}: {}", text::count(blocked, "blocker"), first.id, first.what))
         .state("nothing was done")

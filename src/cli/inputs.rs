@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::PlanArg;
+use super::{PlanArg, explain};
 use crate::catalog::{Structure, Table, read_structure, read_tables};
 use crate::ddl::{self, Folder, Ignored, Migration, Standing};
 use crate::engine::{copy_step, run_folder};
@@ -44,14 +44,10 @@ impl PlanArg {
     pub fn outline(&self) -> Result<Outline> {
         read_outline(&self.path()?, &|name| std::env::var(name).ok())
     }
-
-    /// Reads the plan, with `${NAME}` from the environment.
-    pub fn read(&self) -> Result<Plan> {
-        read(&self.path()?)
-    }
 }
 
-fn read(path: &Path) -> Result<Plan> {
+/// Reads the plan, with `${NAME}` from the environment.
+pub fn read(path: &Path) -> Result<Plan> {
     read_plan(path, &|name| std::env::var(name).ok())
 }
 
@@ -124,6 +120,7 @@ pub async fn look(inputs: &Inputs, resuming: bool) -> Result<PlanDoc> {
     findings.extend(pending.iter().flat_map(|migration| migration.findings()));
     let seen = seen(&tables, pending);
     findings.extend(unproved(plan));
+    findings.extend(plan.idle_accepts(&[], |id| !explain::is_known(id)));
     findings.sort_by_key(|finding| finding.severity);
     let steps = steps(plan, &seen);
     let structure = read_structure(&blue).await?;
@@ -133,6 +130,7 @@ pub async fn look(inputs: &Inputs, resuming: bool) -> Result<PlanDoc> {
     let copied = run.is_some_and(|run| run.is_done(&copy_step()));
     Ok(plan_doc(Subject {
         plan,
+        protections: [blue.protection(), green.protection()],
         seen: &seen,
         folder,
         tables: &tables,

@@ -87,7 +87,7 @@ async fn rehearse(args: &RehearseArgs, out: &Output, stop: &CancellationToken) -
     let first = read_rehearsal(&path, &env, &stand_ins)?.plan;
     read_files(&first).await?;
 
-    let (listener, shown) = listen(*out);
+    let (listener, shown) = listen(out);
     let notices = Notices::new(StepId::new(Phase::Prepare, "source"), Some(listener.clone()));
     let blue = rehearse::raise(&Raise { source: &source, jobs: first.jobs, notices: &notices, stop }).await?;
     let green = rehearse::empty_green(&blue).await?;
@@ -223,6 +223,7 @@ impl Ran {
             listener: tee,
         };
         let mut recorder = engine::begin(begin).await?;
+        recorder.accept(&doc.findings).await?;
         let (traffic, pause) = (RefCell::new(Some(traffic)), RefCell::new(None));
         let meanwhile = Meanwhile {
             before: async |step: &Step| {

@@ -47,7 +47,8 @@ pub async fn prove_cutover(plan: &Plan, recorder: &mut Recorder, witness: Option
         let outcomes = checks::ask_now(plan, &blue, &green, recorder.folder(), "fence", wanted).await?;
         let doc = |outcome: crate::validate::CheckOutcome| {
             let binding = plan.checks.iter().any(|check| check.name == outcome.name && !check.compares());
-            CheckDoc { moment: "fence".to_owned(), binding, outcome }
+            let accepted = accepted_why(plan, &outcome);
+            CheckDoc { moment: "fence".to_owned(), binding: binding && accepted.is_none(), accepted, outcome }
         };
         Ok::<_, Failure>(Settled { tally, verified, checks: outcomes.into_iter().map(doc).collect() })
     }
@@ -60,6 +61,9 @@ pub async fn prove_cutover(plan: &Plan, recorder: &mut Recorder, witness: Option
         failed.push(format!("{} events are not to be seen on green: {examples}", settled.verified.failed));
     }
     for check in &settled.checks {
+        if check.accepted.is_some() {
+            continue;
+        }
         if !check.binding && !check.outcome.passed {
             let what = format!("under the fence: {}", check.outcome.summary);
             notices.found(
@@ -70,10 +74,20 @@ pub async fn prove_cutover(plan: &Plan, recorder: &mut Recorder, witness: Option
             failed.push(format!("check {}: {}", check.outcome.name, check.outcome.summary));
         }
     }
+    let mut found: Vec<Finding> = settled.checks.iter().filter_map(|check| check.outcome.finding()).collect();
+    plan.accept(&mut found);
+    recorder.accept(&found).await?;
     let outcome = settled.tally.line();
     recorder.finish(&step, since, kept(&settled).unwrap_or(Value::Null), &outcome).await?;
     if failed.is_empty() {
         return Ok(());
     }
     Err(Failure::blocked(failed.join("; ")).state(serves).hint("migrate report names each; mend them on green by hand"))
+}
+
+/// Why the plan goes on with a check that fails; none: it does not, or the check passed.
+fn accepted_why(plan: &Plan, outcome: &crate::validate::CheckOutcome) -> Option<String> {
+    let mut found: Vec<Finding> = outcome.finding().into_iter().collect();
+    plan.accept(&mut found);
+    found.pop().and_then(|finding| finding.accepted)
 }

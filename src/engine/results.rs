@@ -95,6 +95,9 @@ pub struct CheckDoc {
     pub moment: String,
     /// Whether a difference fails the run; under the fence, where writes do not travel, it is shown only.
     pub binding: bool,
+    /// Why the plan goes on although it fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<String>,
     /// What came of it.
     #[serde(flatten)]
     pub outcome: CheckOutcome,

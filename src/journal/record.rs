@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::finding::Finding;
 use crate::postgres::Lsn;
 use crate::step::{Step, StepId};
 
@@ -80,6 +81,11 @@ pub enum Record {
     SettingsChanged {
         /// The new ones.
         settings: Value,
+    },
+    /// A blocker was found that the plan accepts, with its reason.
+    BlockerAccepted {
+        /// Which.
+        finding: Finding,
     },
     /// A step is about to act.
     StepStarted {

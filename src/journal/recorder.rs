@@ -14,6 +14,7 @@ use super::record::Record;
 use super::state::Run;
 use super::store::{Store, StoreError};
 use crate::error::{Failure, Kind, Result};
+use crate::finding::{Finding, accepted};
 use crate::postgres::Target;
 use crate::step::{Notice, NoticeBody, Notices, StepId};
 
@@ -153,6 +154,16 @@ impl Recorder {
                 beat.progress.clear();
             }
         });
+        Ok(())
+    }
+
+    /// Records the blockers that the plan accepts, each the first time that it is met.
+    pub async fn accept(&mut self, findings: &[Finding]) -> Result<()> {
+        for finding in accepted(findings) {
+            if !self.run().accepted.contains(finding) {
+                self.record(Record::BlockerAccepted { finding: finding.clone() }).await?;
+            }
+        }
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::record::{Entry, Record, RunId};
+use crate::finding::Finding;
 use crate::postgres::Lsn;
 use crate::step::{Phase, Step, StepId};
 
@@ -89,7 +90,7 @@ impl State {
                 S::Applying | S::Ready | S::Switching | S::Decided | S::Green,
                 R::StepStarted { .. } | R::StepDone { .. } | R::StepFailed { .. },
             ) => Ok(self),
-            (state, R::LeaseTaken { .. }) if state != S::New => Ok(state),
+            (state, R::LeaseTaken { .. } | R::BlockerAccepted { .. }) if state != S::New => Ok(state),
             (state, record) => Err(IllegalTransition { state, record: format!("{record:?}") }),
         }
     }
@@ -155,6 +156,8 @@ pub struct Run {
     pub decided: Option<(Timestamp, Option<Lsn>)>,
     /// Why the last cutover was undone, or what is in doubt.
     pub trouble: Option<String>,
+    /// The blockers that were gone on with, each once.
+    pub accepted: Vec<Finding>,
     /// The last record's number.
     pub seq: u64,
     /// The highest fencing token seen.
@@ -178,6 +181,7 @@ impl Run {
             attempt: 0,
             decided: None,
             trouble: None,
+            accepted: Vec::new(),
             seq: 0,
             token: 0,
             at: Timestamp::UNIX_EPOCH,
@@ -239,6 +243,7 @@ impl Run {
                 self.status.remove(&step.id);
             }
             Record::SettingsChanged { settings } => self.settings = settings.clone(),
+            Record::BlockerAccepted { finding } => self.accepted.push(finding.clone()),
             Record::StepStarted { step } => self.set(step, StepStatus::Started),
             Record::StepDone { step, result, millis } => {
                 self.set(step, StepStatus::Done { result: result.clone(), millis: *millis });

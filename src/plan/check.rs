@@ -1,5 +1,6 @@
 //! From the file to the plan: references, units, defaults.
 
+mod accept;
 mod databases;
 mod event;
 mod expectation;
@@ -128,6 +129,7 @@ fn plan(path: &Path, mut top: Section<'_>) -> Option<(Plan, Rehearse)> {
     let checks =
         top.sections("check", "[[check]]").into_iter().map(|section| expectation::check(section, names)).collect();
     let checks = expectation::unique(&top, checks);
+    let accepts = accept::accepts(&mut top);
     top.end();
 
     let databases = databases?;
@@ -146,6 +148,7 @@ fn plan(path: &Path, mut top: Section<'_>) -> Option<(Plan, Rehearse)> {
         participants: participants?,
         levers: levers?,
         checks: checks?,
+        accepts: accepts?,
     };
     Some((plan, rehearse?))
 }

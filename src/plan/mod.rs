@@ -3,6 +3,7 @@
 //! `file.rs` reads the file's sections with spans, `check.rs` resolves references and units, `excerpt.rs` shows what is
 //! wrong, `fingerprint.rs` says whether a saved plan still holds. Everything after this module works with the types below and never sees TOML.
 
+mod accept;
 mod check;
 mod excerpt;
 mod file;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use crate::postgres::Target;
 
+pub use accept::Accept;
 pub use check::{LAYOUT_NAMES, read_outline, read_plan, read_rehearsal};
 pub use fingerprint::digest;
 pub use rehearsal::{Rehearsal, Rehearse, StandIns};
@@ -58,6 +60,8 @@ pub struct Plan {
     pub levers: Vec<Lever>,
     /// What must hold.
     pub checks: Vec<Check>,
+    /// Findings that are gone on with.
+    pub accepts: Vec<Accept>,
 }
 
 /// The little of a plan that finds what a run left beside it: needs none of the plan's variables.

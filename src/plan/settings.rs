@@ -21,6 +21,9 @@ impl Plan {
         if let Some(why) = &self.cutover.one_way {
             settings["one_way"] = json!(why);
         }
+        for accept in &self.accepts {
+            settings["accepts"][accept.shown()] = json!(accept.why);
+        }
         for lever in &self.levers {
             let mut one = json!({ "wait_ms": millis(lever.wait), "until": lever.until.word() });
             if let Some(lasts) = lever.lasts {

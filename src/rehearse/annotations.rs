@@ -22,7 +22,8 @@ pub fn annotations(doc: &RehearsalDoc, root: &Path) -> String {
     }
     for finding in &doc.findings {
         let level = match finding.severity {
-            Severity::Blocker => "error",
+            Severity::Blocker if finding.accepted.is_none() => "error",
+            Severity::Blocker => continue,
             Severity::Warning => "warning",
             Severity::Note => continue,
         };

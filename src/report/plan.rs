@@ -14,9 +14,10 @@ use super::text::{self, count, heading};
 use crate::catalog::{Structure, Table};
 use crate::cutover::longest_switch;
 use crate::ddl::Migration;
-use crate::finding::{Finding, Severity, blockers};
+use crate::finding::{Finding, Severity, accepted, blockers};
 use crate::plan::{Lever, Opening, ParticipantKind, Plan, When, Window};
 use crate::planner::{Estimate, Seen, estimate};
+use crate::postgres::Protection;
 use crate::step::Step;
 use crate::units::{show_bytes, show_millis};
 
@@ -37,6 +38,12 @@ pub struct PlanDoc {
     pub blue: String,
     /// `user@host:port/database`.
     pub green: String,
+    /// How our session with blue is protected: `TLSv1.3, verify-full`, `no TLS`, `local socket`.
+    #[serde(default)]
+    pub blue_protection: String,
+    /// How our session with green is.
+    #[serde(default)]
+    pub green_protection: String,
     /// All steps up to `ready`, with the digests of their inputs.
     pub steps: Vec<Step>,
     /// Blue's tables that hold rows, largest first.
@@ -142,6 +149,8 @@ pub struct WindowDoc {
 pub struct Subject<'a> {
     /// The plan.
     pub plan: &'a Plan,
+    /// How the sessions with blue and green are protected.
+    pub protections: [Protection; 2],
     /// What was seen.
     pub seen: &'a Seen<'a>,
     /// The folder against blue's bookkeeping.
@@ -164,7 +173,8 @@ pub struct Subject<'a> {
 
 /// Makes the document.
 pub fn plan_doc(subject: Subject<'_>) -> PlanDoc {
-    let Subject { plan, seen, folder, tables, structure, steps, mut findings, now, turned, copied } = subject;
+    let Subject { plan, protections, seen, folder, tables, structure, steps, mut findings, now, turned, copied } =
+        subject;
     let with_standing = folder.migrations.iter().zip(folder.standings);
     let migrations: Vec<MigrationDoc> = with_standing.map(|(m, standing)| migration_doc(m, *standing)).collect();
     let mut sizes: Vec<TableSize> = tables
@@ -180,6 +190,9 @@ pub fn plan_doc(subject: Subject<'_>) -> PlanDoc {
     let window = plan.cutover.window.as_ref().and_then(|window| window_doc(plan, window, ready_at, now));
     let cutover_at = window.as_ref().map_or(ready_at, |window| window.cutover_at);
     findings.extend(run_out_by(plan, &turned, now, cutover_at));
+    plan.accept(&mut findings);
+    let idle = plan.idle_accepts(&findings, is_asked_here);
+    findings.extend(idle.into_iter().filter(|idle| !findings.contains(idle)).collect::<Vec<_>>());
     findings.sort_by_key(|finding| finding.severity);
     let blocked = blockers(&findings).next().is_some();
     let path = plan.path.display();
@@ -191,6 +204,8 @@ pub fn plan_doc(subject: Subject<'_>) -> PlanDoc {
         fingerprint: plan.fingerprint(),
         blue: plan.blue.address(),
         green: plan.green.address(),
+        blue_protection: protections[0].to_string(),
+        green_protection: protections[1].to_string(),
         window,
         levers: plan.levers.iter().map(lever_doc).collect(),
         one_way: plan.cutover.one_way.clone(),
@@ -211,6 +226,11 @@ pub fn plan_doc(subject: Subject<'_>) -> PlanDoc {
         findings,
         structure,
     }
+}
+
+/// Whether a finding would be found by now; the others are the run's and the cutover's to find.
+fn is_asked_here(id: &str) -> bool {
+    ["guard/", "lint/", "migration/", "plan/", "rewrite/"].iter().any(|area| id.starts_with(area))
 }
 
 fn lever_doc(lever: &Lever) -> LeverDoc {
@@ -339,7 +359,10 @@ pub fn drift(saved: &PlanDoc, plan: &Plan, migrations: &[Migration], structure: 
 
 /// The document as text.
 pub fn plan_text(doc: &PlanDoc) -> String {
-    let mut out = format!("Plan {}\n  blue   {}\n  green  {}\n", doc.plan, doc.blue, doc.green);
+    let side = |name: &str, address: &str, protection: &str| format!("  {name:<6} {address}  ({protection})\n");
+    let mut out = format!("Plan {}\n", doc.plan);
+    out.push_str(&side("blue", &doc.blue, &doc.blue_protection));
+    out.push_str(&side("green", &doc.green, &doc.green_protection));
     out.push_str(&heading("Before the cutover"));
     out.push_str(&text::table(&[], doc.steps.iter().map(|step| vec![step.id.to_string(), step.title.clone()])));
     out.push_str(&heading("Cutover"));
@@ -407,10 +430,14 @@ fn show_rows(rows: i64) -> String {
 fn summary(doc: &PlanDoc) -> String {
     let bytes: u64 = doc.tables.iter().map(|table| table.bytes).sum();
     let pending = doc.migrations.iter().filter(|m| m.pending).count();
-    let severities = |wanted| doc.findings.iter().filter(|f| f.severity == wanted).count();
+    let warnings = doc.findings.iter().filter(|f| f.severity == Severity::Warning).count();
+    let accepted = match accepted(&doc.findings).count() {
+        0 => String::new(),
+        n => format!(" (and {n} accepted)"),
+    };
     format!(
         "{}, {}, {}, {}, {}. Ready in about {} ({}); clients wait for the fence and the commits, at worst {} plus commits. \
-         Writes other than the events do not travel after the copy. {}, {}.",
+         Writes other than the events do not travel after the copy. {}{accepted}, {}.",
         count(pending, "migration"),
         show_bytes(bytes),
         count(doc.events.len(), "event"),
@@ -419,7 +446,7 @@ fn summary(doc: &PlanDoc) -> String {
         show_millis(millis(doc.estimate.ready_in())),
         doc.estimate.basis,
         show_millis(doc.deadline_ms),
-        count(severities(Severity::Blocker), "blocker"),
-        count(severities(Severity::Warning), "warning"),
+        count(blockers(&doc.findings).count(), "blocker"),
+        count(warnings, "warning"),
     )
 }

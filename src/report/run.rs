@@ -8,13 +8,13 @@ use crate::catalog::Writes;
 use crate::cutover::Outcome;
 use crate::engine::{CheckDoc, MigratedResult, ProofResult, Settled, ValidatedResult, result_of};
 use crate::error::Result;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, blockers};
 use crate::journal::{Entry, Record, Run, State, StepStatus};
 use crate::migrate::{CommandFacts, FileFacts};
 use crate::replay::{Tally, Verified};
 use crate::step::{Action, Phase, Step, StepId};
 use crate::units::{show_bytes, show_millis};
-use crate::validate::GreenFacts;
+use crate::validate::{CheckOutcome, GreenFacts};
 
 /// What happened in one run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -58,6 +58,9 @@ pub struct RunReport {
     pub undone: Vec<String>,
     /// What was found in the last validation and is no blocker.
     pub findings: Vec<Finding>,
+    /// Blockers that the plan accepted, with its reasons.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<Finding>,
 }
 
 /// A step.
@@ -119,7 +122,7 @@ pub struct CutoverDoc {
     pub fence_millis: Option<u64>,
     /// From the decision to the last participant's switch; none while one is missing.
     pub switch_millis: Option<u64>,
-    /// Blue's writes since the copy, which did not travel; at most so many.
+    /// Blue's writes since the copy, at most so many; of them only the events travelled.
     pub writes_not_travelling: Option<Writes>,
     /// Why the plan forbids a rollback, as it was said at the approval.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -135,10 +138,10 @@ pub fn run_report(run: &Run, entries: &[Entry]) -> Result<RunReport> {
     let settled: Option<Settled> = cutover_result(run, "proof");
     let mut checks = Vec::new();
     for outcome in migrated.into_iter().flat_map(|result| result.checks) {
-        checks.push(CheckDoc { moment: "copy".to_owned(), binding: true, outcome });
+        checks.push(check_doc(run, "copy", outcome));
     }
     for outcome in validated.iter().flat_map(|result| result.checks.clone()) {
-        checks.push(CheckDoc { moment: "now".to_owned(), binding: true, outcome });
+        checks.push(check_doc(run, "now", outcome));
     }
     checks.extend(settled.iter().flat_map(|settled| settled.checks.clone()));
     let events = settled
@@ -171,9 +174,19 @@ pub fn run_report(run: &Run, entries: &[Entry]) -> Result<RunReport> {
             })
             .collect(),
         findings: validated.map(|result| result.findings).unwrap_or_default(),
+        accepted: run.accepted.clone(),
     };
     report.verdict = verdict(run, &report);
     Ok(report)
+}
+
+/// A check that binds, unless the plan went on with its failure.
+fn check_doc(run: &Run, moment: &str, outcome: CheckOutcome) -> CheckDoc {
+    let failed = outcome.finding();
+    let accepted = failed.and_then(|failed| {
+        run.accepted.iter().rfind(|f| f.id == failed.id && f.object == failed.object)?.accepted.clone()
+    });
+    CheckDoc { moment: moment.to_owned(), binding: accepted.is_none(), accepted, outcome }
 }
 
 fn cutover_result<T: serde::de::DeserializeOwned>(run: &Run, object: &str) -> Option<T> {
@@ -245,7 +258,7 @@ fn verdict(run: &Run, report: &RunReport) -> &'static str {
     let checks_fail = report.checks.iter().any(|check| check.binding && !check.outcome.passed);
     let events_fail = report.events.as_ref().is_some_and(|events| events.lost > 0 || events.tally.dead > 0);
     let step_failed = report.steps.iter().any(|step| step.status == "failed");
-    let blocked = report.findings.iter().any(|finding| finding.severity == Severity::Blocker);
+    let blocked = blockers(&report.findings).next().is_some();
     if checks_fail
         || events_fail
         || step_failed
@@ -301,6 +314,10 @@ pub fn run_text(report: &RunReport) -> String {
     }
     out.push_str(&heading("Steps"));
     out.push_str(&text::table(&[], report.steps.iter().map(step_row)));
+    if !report.accepted.is_empty() {
+        out.push_str(&heading("Accepted"));
+        out.push_str(&report.accepted.iter().map(text::finding).collect::<String>());
+    }
     if !report.findings.is_empty() {
         out.push_str(&heading("Findings"));
         out.push_str(&report.findings.iter().map(text::finding).collect::<String>());
@@ -368,27 +385,10 @@ fn cutover_rows(cutover: &CutoverDoc) -> Vec<Vec<String>> {
     if let Some(why) = &cutover.one_way {
         row("way back", format!("none, says the plan: {why}"));
     }
-    match &cutover.writes_not_travelling {
-        None => row("not travelled", unknown()),
-        Some(Writes::Unknown { why }) => row("not travelled", format!("unknown: {why}")),
-        Some(Writes::AtMost(tables)) => {
-            let total: u64 = tables.iter().map(|t| t.inserted + t.updated + t.deleted).sum();
-            row(
-                "not travelled",
-                format!("of blue's {} row writes since the copy only the events travelled", thousands(total)),
-            );
-            for table in tables {
-                row(
-                    "",
-                    format!(
-                        "{}: {} inserted, {} updated, {} deleted",
-                        table.table.plain(),
-                        thousands(table.inserted),
-                        thousands(table.updated),
-                        thousands(table.deleted)
-                    ),
-                );
-            }
+    row("blue's writes", cutover.writes_not_travelling.as_ref().map_or_else(unknown, Writes::line));
+    if let Some(Writes::AtMost(tables)) = &cutover.writes_not_travelling {
+        for table in tables {
+            row("", table.line());
         }
     }
     rows
@@ -407,6 +407,7 @@ fn lever_row(lever: &TurnedDoc) -> Vec<String> {
 fn check_row(check: &CheckDoc) -> Vec<String> {
     let verdict = match (check.outcome.passed, check.binding) {
         (true, _) => "passed",
+        (false, _) if check.accepted.is_some() => "accepted",
         (false, true) => "FAILED",
         (false, false) => "differs",
     };

@@ -82,10 +82,17 @@ pub fn finding(finding: &Finding) -> String {
         Severity::Warning => Style::new().yellow().bold(),
         Severity::Note => Style::new().bold(),
     };
-    let mut text = format!("{} {}\n", style.apply_to(finding.severity.word()), finding.id);
+    let word = finding.severity.word();
+    let mut text = match finding.accepted {
+        Some(_) => format!("accepted {word} {}\n", finding.id),
+        None => format!("{} {}\n", style.apply_to(word), finding.id),
+    };
     text.push_str(&wrapped(&format!("{}: {}", finding.object, finding.what), 2));
     if !finding.so_what.is_empty() {
         text.push_str(&wrapped(&finding.so_what, 2));
+    }
+    if let Some(why) = &finding.accepted {
+        return text + &wrapped(&format!("accepted by the plan: {why}"), 2);
     }
     if !finding.next.is_empty() {
         // Never wrapped: it is there to be copied.
