@@ -132,7 +132,7 @@ async fn what_a_lost_session_was_at_the_others_digest() {
     let whole = digest_all(vec![pair.on_blue().await], &tables, &quiet()).await.unwrap();
     let end = async || {
         let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
-                    WHERE state = 'active' AND query LIKE '%sha256%' AND query LIKE '%\"a\"%' AND pid <> pg_backend_pid()";
+                    WHERE state = 'active' AND query LIKE '%get_byte%' AND pid <> pg_backend_pid()";
         support::running::until("a session at it", async || admin.row(kill, &[]).await.unwrap().get::<_, i64>(0) > 0)
             .await;
     };

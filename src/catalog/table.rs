@@ -26,6 +26,7 @@ pub enum Persistence {
 }
 
 /// A live column, in the table's order.
+#[allow(clippy::struct_excessive_bools)] // facts of their own each
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
     /// Its name.
@@ -41,6 +42,7 @@ pub struct Column {
     pub binary_safe: bool,
     /// Whether equal values have one binary form, the same on every server, and different values different ones: a list of
     /// built-in types.
+    #[serde(default)] // not read where tables are digested in another way
     pub exact_send: bool,
 }
 

@@ -42,7 +42,7 @@ pub struct PostItem {
 
 /// A constraint as its index, then the constraint that takes it over: `CREATE UNIQUE INDEX`, which lets others build
 /// indexes of the table meanwhile, and `ADD CONSTRAINT … USING INDEX`, a moment under ACCESS EXCLUSIVE. Both give what the
-/// one statement gives (dumps compared on PostgreSQL 15.18), INCLUDE, NULLS NOT DISTINCT, storage parameters, tablespace and
+/// one statement gives (dumps compared on Postgres 15.18), INCLUDE, NULLS NOT DISTINCT, storage parameters, tablespace and
 /// DEFERRABLE with it. Partitioned tables refuse the second one (manual, ALTER TABLE).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Apart {
@@ -231,12 +231,12 @@ impl Words<'_> {
     /// `UNIQUE [NULLS NOT DISTINCT] (a, b) [INCLUDE (c)] [WITH (…)] [DEFERRABLE [INITIALLY DEFERRED]]` taken apart; nothing
     /// where it is any other text, as `WITHOUT OVERLAPS` of version 18 is.
     fn apart(&mut self, kind: &str, table: &Name, name: &Ident) -> Option<Apart> {
-        let mut what = kind.to_owned();
+        let mut what = kind;
         let mut nulls = "";
         let mut token = self.token()?;
         if kind == "PRIMARY" {
             token.is_word(self.sql, "key").then_some(())?;
-            what = "PRIMARY KEY".to_owned();
+            what = "PRIMARY KEY";
             token = self.token()?;
         } else if token.is_word(self.sql, "nulls") {
             self.expect("NOT")?;
