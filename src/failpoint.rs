@@ -8,6 +8,8 @@ pub const PLACES: &[&str] = &[
     "capture.created",
     "snapshot.exported",
     "snapshot.copied",
+    // Beside the copy, or in the step after it.
+    "snapshot.index_before_constraint",
     "migrate.piece.before_commit",
     "migrate.piece.after_commit",
     "migrate.piece.announced",

@@ -26,6 +26,7 @@ pub enum Persistence {
 }
 
 /// A live column, in the table's order.
+#[allow(clippy::struct_excessive_bools)] // facts of their own each
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
     /// Its name.
@@ -39,6 +40,10 @@ pub struct Column {
     /// Whether the binary form means the same on another server. False for `reg*` types, whose binary form is an OID
     /// of this server, for `aclitem`, which has none, and for arrays, domains and composites over them.
     pub binary_safe: bool,
+    /// Whether equal values have one binary form, the same on every server, and different values different ones: a list of
+    /// built-in types.
+    #[serde(default)] // not read where tables are digested in another way
+    pub exact_send: bool,
 }
 
 /// One user table or partitioned table; never one of ours, of an extension, or of the system.

@@ -97,7 +97,8 @@ impl<'a> Act<'a> {
             Action::BuildIndexes => self.build_indexes(recorder, notices).await,
             Action::AddForeignKeys => {
                 let post = self.post_data(recorder.folder()).await?;
-                snapshot::add_foreign_keys(&self.plan.green, &post, notices, recorder.stop()).await?;
+                let jobs = self.edits.jobs();
+                snapshot::add_foreign_keys(&self.plan.green, &post, jobs, notices, recorder.stop()).await?;
                 done(Value::Null, &count(post.foreign_keys.len(), "foreign key"))
             }
             Action::RestoreRest => {

@@ -8,13 +8,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{Relkind, Table};
 use crate::error::{Context, Failure, Result};
-use crate::postgres::{Access, Db, Name, Target};
+use crate::failpoint::failpoint;
+use crate::postgres::{Access, Db, Error, Name, Target};
 use crate::step::{Notices, Unit};
 
 use super::ends::Ends;
 use super::interrupted;
 use super::jobs::Jobs;
 use super::post_data::{PostData, PostItem, SESSION};
+use super::sessions::{fewer, no_room};
 
 /// How long a lock may take: nobody but the copy should be there. Applies to locks, never to the build itself.
 pub(super) const LOCK_TIMEOUT: &str = "SET lock_timeout = '60s'";
@@ -61,17 +63,28 @@ async fn build_all(
     let mut sessions = Vec::new();
     let mut builds = JoinSet::new();
     let mut listening = true;
+    // As many as green had room for, where that was fewer.
+    let mut room = usize::MAX;
     let (mut done, total) = (0, line.len());
     notices.progress(done, total, Unit::Indexes, "");
     while done < total {
-        while builds.len() < jobs.now() {
+        while builds.len() < jobs.now().min(room) {
             let Some(item) = line.next() else { break };
-            let session = if let Some(session) = sessions.pop() {
-                session
-            } else {
-                let session = connect(green).await?;
-                ends.add(&session);
-                session
+            let session = match sessions.pop() {
+                Some(session) => session,
+                None => match connect(green).await {
+                    Ok(session) => {
+                        ends.add(&session);
+                        session
+                    }
+                    Err(e) if e.is_full() && !builds.is_empty() => {
+                        room = builds.len();
+                        notices.found(fewer(&e, room, jobs.now()));
+                        line.put_back(item);
+                        break;
+                    }
+                    Err(e) => return Err(no_room(e)),
+                },
             };
             builds.spawn(build(session, item));
         }
@@ -79,11 +92,12 @@ async fn build_all(
             Some(built) = builds.join_next() => {
                 let (session, item) = built.map_err(|e| Failure::failed(format!("an index build ended: {e}")))??;
                 sessions.push(session);
-                line.built(&item);
-                done += 1;
-                notices.progress(done, total, Unit::Indexes, item.object.0);
+                if line.built(&item) {
+                    done += 1;
+                    notices.progress(done, total, Unit::Indexes, item.object.0);
+                }
             }
-            () = jobs.changed() => {}
+            () = jobs.changed() => room = usize::MAX,
             table = ready.recv(), if listening => {
                 listening = table.is_some();
                 match table {
@@ -97,7 +111,7 @@ async fn build_all(
 }
 
 /// A session for the dump's statements.
-pub(super) async fn connect(green: &Target) -> Result<Db> {
+pub(super) async fn connect(green: &Target) -> Result<Db, Error> {
     let session = green.connect(Access::ReadWrite).await?;
     session.run(SESSION).await?;
     session.run(LOCK_TIMEOUT).await?;
@@ -108,7 +122,8 @@ pub(super) async fn connect(green: &Target) -> Result<Db> {
 ///
 /// CREATE INDEX takes SHARE, so several of one table may be built at once. ADD CONSTRAINT takes ACCESS EXCLUSIVE: beside
 /// another build of its table it would wait in the lock queue, and past `lock_timeout` fail, for as long as that one lasts.
-/// So a table's constraints come after its plain indexes, one by one.
+/// So a table's constraints come after its indexes, one by one; where Postgres allows it, a constraint's own index is built
+/// among these, and taking it over is a matter of a moment.
 struct Line {
     waiting: HashMap<Name, VecDeque<PostItem>>,
     /// By size of the table, so that the last entry is the largest.
@@ -130,10 +145,10 @@ impl Line {
             under_way: HashMap::new(),
             exclusive: HashSet::new(),
         };
-        let plain_first =
-            items.iter().filter(|item| !item.constraint).chain(items.iter().filter(|item| item.constraint));
-        for item in plain_first {
-            line.waiting.entry(item.table.clone()).or_default().push_back(item.clone());
+        let items: Vec<PostItem> = items.iter().map(|item| line.fit(item)).collect();
+        let (alone, together): (Vec<_>, Vec<_>) = items.into_iter().partition(is_exclusive);
+        for item in together.into_iter().chain(alone) {
+            line.waiting.entry(item.table.clone()).or_default().push_back(item);
         }
         let empty: Vec<Name> = line.waiting.keys().filter(|name| !line.sizes.contains_key(name)).cloned().collect();
         for name in &empty {
@@ -142,15 +157,24 @@ impl Line {
         line
     }
 
+    /// Partitioned tables refuse USING INDEX; only those that hold rows have a size here.
+    fn fit(&self, item: &PostItem) -> PostItem {
+        let apart = item.apart.clone().filter(|_| self.sizes.contains_key(&item.table));
+        PostItem { apart, ..item.clone() }
+    }
+
     fn len(&self) -> u64 {
         self.waiting.values().chain(self.ready.values()).map(|items| items.len() as u64).sum()
     }
 
     fn start(&mut self, table: &Name) {
         if let Some(items) = self.waiting.remove(table) {
-            let size = self.sizes.get(table).copied().unwrap_or(0);
-            self.ready.insert((size, table.clone()), items);
+            self.ready.insert(self.key(table), items);
         }
+    }
+
+    fn key(&self, table: &Name) -> (u64, Name) {
+        (self.sizes.get(table).copied().unwrap_or(0), table.clone())
     }
 
     fn start_all(&mut self) {
@@ -165,7 +189,7 @@ impl Line {
         let (under_way, exclusive) = (&self.under_way, &self.exclusive);
         let may_start = |item: &PostItem| {
             let alone = under_way.get(&item.table).is_none_or(|number| *number == 0);
-            if item.constraint { alone } else { !exclusive.contains(&item.table) }
+            if is_exclusive(item) { alone } else { !exclusive.contains(&item.table) }
         };
         let key = self.ready.iter().rev().find(|(_, items)| items.front().is_some_and(may_start))?.0.clone();
         let items = self.ready.get_mut(&key)?;
@@ -174,32 +198,57 @@ impl Line {
             self.ready.remove(&key);
         }
         *self.under_way.entry(item.table.clone()).or_default() += 1;
-        if item.constraint {
+        if is_exclusive(&item) {
             self.exclusive.insert(item.table.clone());
         }
         Some(item)
     }
 
-    /// One that was under way is there.
-    fn built(&mut self, item: &PostItem) {
+    /// One that was given out is not under way after all.
+    fn put_back(&mut self, item: PostItem) {
+        self.leave(&item);
+        self.ready.entry(self.key(&item.table)).or_default().push_front(item);
+    }
+
+    /// One that was under way is there. Whether it is whole: a constraint's index has the constraint to come.
+    fn built(&mut self, item: &PostItem) -> bool {
+        self.leave(item);
+        let Some(apart) = &item.apart else { return true };
+        let adopt = PostItem { sql: apart.adopt.clone(), apart: None, ..item.clone() };
+        self.ready.entry(self.key(&item.table)).or_default().push_back(adopt);
+        false
+    }
+
+    fn leave(&mut self, item: &PostItem) {
         if let Some(number) = self.under_way.get_mut(&item.table) {
             *number -= 1;
         }
-        self.exclusive.remove(&item.table);
+        if is_exclusive(item) {
+            self.exclusive.remove(&item.table);
+        }
     }
+}
+
+/// Whether it needs its table for itself.
+fn is_exclusive(item: &PostItem) -> bool {
+    item.constraint && item.apart.is_none()
 }
 
 async fn build(session: Db, item: PostItem) -> Result<(Db, PostItem)> {
     let doing = || format!("building {} on {}", item.object.0, item.table.plain());
     if !is_built(&session, &item).await.with_context(doing)? {
-        session.run(&item.sql).await.with_context(doing)?;
+        let sql = item.apart.as_ref().map_or(&item.sql, |apart| &apart.index);
+        session.run(sql).await.with_context(doing)?;
+        if item.apart.is_some() {
+            failpoint("snapshot.index_before_constraint");
+        }
     }
     Ok((session, item))
 }
 
 /// Whether it is there and usable. An invalid index is dropped; on a partitioned table it only waits for its parts.
 async fn is_built(session: &Db, item: &PostItem) -> Result<bool> {
-    if item.constraint {
+    if is_exclusive(item) || item.constraint && is_constraint(session, item).await? {
         return is_constraint(session, item).await;
     }
     let sql = include_str!("../postgres/sql/select_index_state.sql");
@@ -223,11 +272,13 @@ pub(super) async fn is_constraint(session: &Db, item: &PostItem) -> Result<bool>
 
 #[cfg(test)]
 mod tests {
+    use super::super::post_data::Apart;
     use super::*;
     use crate::postgres::Ident;
 
     fn item(table: &str, object: &str, constraint: bool) -> PostItem {
-        PostItem { table: Name::new("public", table), object: Ident::new(object), constraint, sql: String::new() }
+        let (table, object) = (Name::new("public", table), Ident::new(object));
+        PostItem { table, object, constraint, refers_to: None, apart: None, sql: String::new() }
     }
 
     #[test]
@@ -246,14 +297,46 @@ mod tests {
         assert_eq!(next(&mut line).as_deref(), Some("t_a"));
         assert_eq!(next(&mut line).as_deref(), Some("t_b"));
         assert_eq!(next(&mut line), None, "t is being read");
-        line.built(&items[2]);
+        assert!(line.built(&items[2]));
         assert_eq!(next(&mut line), None);
         line.built(&items[3]);
         assert_eq!(next(&mut line).as_deref(), Some("t_pkey"));
         assert_eq!(next(&mut line), None, "t is locked");
         line.built(&items[0]);
         assert_eq!(next(&mut line).as_deref(), Some("t_key"));
+        line.put_back(items[1].clone());
+        assert_eq!(next(&mut line).as_deref(), Some("t_key"));
         line.built(&items[1]);
         assert_eq!(next(&mut line), None);
+    }
+
+    #[test]
+    fn a_constraint_s_index_is_built_beside_the_others_and_taken_over_when_all_are_there() {
+        let apart = Some(Apart { index: "CREATE".to_owned(), adopt: "ALTER".to_owned() });
+        let key = PostItem { apart, ..item("t", "t_pkey", true) };
+        let mut line = Line::new(&[key, item("t", "t_a", false)], &[]);
+        line.sizes.insert(Name::new("public", "t"), 1);
+        let items = line.ready.remove(&(0, Name::new("public", "t"))).unwrap();
+        assert!(items.iter().all(|item| item.apart.is_none()), "no size: partitioned");
+
+        line.waiting.insert(
+            Name::new("public", "t"),
+            VecDeque::from([
+                PostItem {
+                    apart: Some(Apart { index: "CREATE".to_owned(), adopt: "ALTER".to_owned() }),
+                    ..item("t", "t_pkey", true)
+                },
+                item("t", "t_a", false),
+            ]),
+        );
+        line.start_all();
+        let (key, plain) = (line.next().unwrap(), line.next().unwrap());
+        assert!(!line.built(&key), "the constraint is to come");
+        assert_eq!(line.next(), None, "t is being read");
+        assert!(line.built(&plain));
+        let adopt = line.next().unwrap();
+        assert_eq!((adopt.sql.as_str(), &adopt.apart), ("ALTER", &None));
+        assert!(line.built(&adopt));
+        assert_eq!(line.next(), None);
     }
 }

@@ -1,4 +1,4 @@
-//! What comes after the indexes: foreign keys, then everything else of the section.
+//! What comes after indexes and foreign keys: everything else of the section.
 
 use tokio_postgres::error::SqlState;
 use tokio_util::sync::CancellationToken;
@@ -8,34 +8,9 @@ use crate::postgres::{Db, Error, Target};
 use crate::step::{Notices, Unit};
 
 use super::ends::Ends;
-use super::indexes::{connect, is_constraint};
+use super::indexes::connect;
 use super::interrupted;
 use super::post_data::PostData;
-
-/// Adds the foreign keys one after another: two that share a table deadlock in parallel (mechanics.md). Each checks all
-/// rows, unless blue's own is NOT VALID. What is there is skipped.
-///
-/// Progress counts foreign keys, under the unit of tables: each is the check of one.
-pub async fn add_foreign_keys(
-    green: &Target,
-    post: &PostData,
-    notices: &Notices,
-    cancel: &CancellationToken,
-) -> Result<()> {
-    let session = connect(green).await?;
-    let total = post.foreign_keys.len() as u64;
-    for (done, item) in (0..).zip(&post.foreign_keys) {
-        notices.progress(done, total, Unit::Tables, format!("{} {}", item.table.plain(), item.object.0));
-        if !is_constraint(&session, item).await? {
-            run(&session, &item.sql, cancel, || {
-                format!("adding the foreign key {} on {}", item.object.0, item.table.plain())
-            })
-            .await?;
-        }
-    }
-    notices.progress(total, total, Unit::Tables, "");
-    Ok(())
-}
 
 /// Runs what remains, in the dump's order: triggers, rules, policies, statistics, comments, REFRESH, marks.
 ///

@@ -1,41 +1,51 @@
 //! Row counts and digests of tables: the same rows, whatever their order, or not.
 //!
-//! A row becomes the text of a record of all its columns, generated ones included: `(1,"a b",,"")`. `record_out` quotes
-//! what needs it, writes NULL as nothing and the empty string as `""`, so that with a fixed number of columns no two
-//! rows share a text (manual 8.16.6). It uses each type's own output function, which keeps 1.0 and 1.00, 0 and -0, and
-//! white space and duplicate keys of json apart; a cast to text may be somebody's own function, and `char(n)` loses its
-//! blanks in it. `reg*` compare by name. The text's SHA-256 is cut into four 64-bit lanes, each summed as numeric, so
+//! A row becomes the binary form of a record (`record_send`): each column's length, or that it is NULL, and its bytes, so
+//! that no two rows share a form. Types whose binary form is one for a value on every server ([`Column::exact_send`]) give
+//! it as it is: it keeps 1.0 and 1.00 apart, and white space and duplicate keys of json. All other columns come as one
+//! text of a record of theirs, `(1,"a b",,"")`, by each type's own output function: a NaN has several binary forms, `reg*`
+//! compare by name, and what an extension sends may change with its version. `record_out` quotes what needs it, writes NULL
+//! as nothing and the empty string as `""` (manual 8.16.6); a cast of one column to text may be somebody's own function, and
+//! `char(n)` loses its blanks in it. The row's SHA-256 is cut into four 64-bit lanes, each summed as numeric, so
 //! that order does not matter and duplicates do not cancel as they do under xor.
 //!
 //! The text depends on settings: `DateStyle`, `IntervalStyle`, `TimeZone`, `extra_float_digits` and `bytea_output`,
 //! which every session of ours pins (`set_session.sql`), and `search_path`, `lc_monetary` and `quote_all_identifiers`,
-//! which are pinned here for the time of the query.
+//! which are pinned here. Both forms come in the session's encoding, UTF-8, whatever the server's.
 //!
-//! Measured on Postgres 15, two cores shared with others, 1,000,000 rows of ten columns, 223 MB; best of three, JIT off,
-//! alone and with two parallel workers:
+//! Sums of parts add up, so a large table is read in ranges of its blocks ([`cut`]), each by whichever session is free;
+//! blue's ranges needn't be green's.
 //!
-//! | row as text | lanes by | one process | two workers |
+//! CPU seconds of the server's process, Postgres 15, 500,000 rows of ten columns (text, jsonb, numeric, uuid, timestamps),
+//! 109 MB, best of three on a busy machine:
+//!
+//! | row as | hash | lanes by | CPU |
 //! | --- | --- | --- | --- |
-//! | length-prefixed columns | `bit(64)` of hex, fenced subquery | 3.8 s | 2.0 s |
-//! | record | `bit(64)` of hex, fenced subquery | 3.5 s | 3.5 s, planned serially |
-//! | record | `get_byte`, fenced subquery | 3.0 s | 2.9 s, planned serially |
-//! | record | `get_byte`, function in FROM | 3.5 s | 1.6 s |
+//! | text of a record | | | 1.8 s |
+//! | text of a record | SHA-256 | `get_byte` | 2.8 s |
+//! | text of a record | two `hashtextextended` | | 1.5 s |
+//! | binary form | | | 0.7 s |
+//! | binary form | SHA-256 | `get_byte` | 1.6 s |
+//! | binary form | SHA-256 | `hashtextextended` of its hex | 1.3 s |
+//! | COPY (text) to us, nothing hashed | | | 0.9 s |
 //!
-//! The last one is used: the function in FROM is computed once per row and lets workers sum as well. Two lanes instead
-//! of four saved 0.2 s; counting alone takes 0.05 s.
+//! The fifth is used. Lanes by `hashtextextended` would differ between machines of other byte order (`hashfn.c`), and a
+//! hash that is no cryptographic one may be met by chance of structure. MD5 was no quicker than SHA-256. Hashing here what
+//! COPY gives would take a third of the server's time away and send every table over the network twice more.
 //!
-//! A row whose text is over 1 GB fails: no server function returns more.
+//! A row whose form is over 1 GB fails: no server function returns more.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::Table;
+use crate::catalog::{Chunk, Column, Table, cut};
 use crate::error::{Failure, Result};
 use crate::finding::Finding;
 use crate::postgres::{Db, Error, Name};
+use crate::snapshot::Ends;
 use crate::step::{Notices, Unit};
 
 /// 64-bit parts of a SHA-256.
@@ -52,64 +62,151 @@ pub struct TableDigest {
     pub digest: String,
 }
 
-/// Counts and digests the rows of one table in the session's snapshot, with settings that the text depends on pinned
-/// for that time.
-pub async fn digest_table(db: &Db, table: &Table) -> Result<TableDigest, Error> {
-    let doing = |e: Error| e.doing(format_args!("digest of {}", table.name.plain()));
-    let before = db.row(include_str!("../postgres/sql/select_digest_settings.sql"), &[]).await.map_err(doing)?;
-    pin(db, "", "C", "off").await.map_err(doing)?;
-    let read = db.row(&digest_sql(table), &[]).await;
-    // After a failure inside a transaction the server has put the settings back itself and refuses this.
-    let restored = pin(db, before.get(0), before.get(1), before.get(2)).await;
-    let row = read.map_err(doing)?;
-    restored.map_err(doing)?;
-    Ok(TableDigest {
-        table: table.name.clone(),
-        rows: u64::try_from(row.get::<_, i64>(0)).unwrap_or(0),
-        digest: (1..=LANES).map(|lane| lane_hex(row.get(lane))).collect(),
-    })
-}
-
-async fn pin(db: &Db, search_path: &str, lc_monetary: &str, quote_all: &str) -> Result<(), Error> {
-    db.row(include_str!("../postgres/sql/set_digest_settings.sql"), &[&search_path, &lc_monetary, &quote_all]).await?;
-    Ok(())
-}
-
-/// Digests all `tables` that hold rows, largest first, one at a time on each of `sessions`; the caller has put those
+/// Digests all `tables` that hold rows, the largest first, a part at a time on each of `sessions`; the caller has put those
 /// into the transaction whose snapshot counts. The digests come in the order of the tables' names.
+///
+/// What a lost session was at, the others do. What runs on the servers ends with the future.
 pub async fn digest_all(sessions: Vec<Db>, tables: &[Table], notices: &Notices) -> Result<Vec<TableDigest>> {
-    if sessions.is_empty() {
+    digest_in_parts(sessions, tables, None, notices).await
+}
+
+/// [`digest_all`] in parts of about `part` bytes, where not the usual.
+pub async fn digest_in_parts(
+    sessions: Vec<Db>,
+    tables: &[Table],
+    part: Option<u64>,
+    notices: &Notices,
+) -> Result<Vec<TableDigest>> {
+    let Some(first) = sessions.first() else {
         return Err(Failure::failed("digests: no session to take them with"));
+    };
+    let chunks = cut(first, tables, sessions.len(), part).await?;
+    let mut ends = Ends::default();
+    for session in &sessions {
+        ends.add(session);
     }
-    let mut queue: Vec<&Table> = tables.iter().filter(|table| table.holds_rows()).collect();
-    queue.sort_by_key(|table| table.bytes);
-    let total = queue.len() as u64;
-    let queue = Mutex::new(queue);
-    let done = Mutex::new(Vec::new());
-    let (queue, done) = (&queue, &done);
-    try_join_all(sessions.into_iter().map(|db| async move {
-        while let Some(table) = next_of(queue) {
-            let digest = digest_table(&db, table).await?;
-            let mut done = unpoisoned(done);
-            done.push(digest);
-            notices.progress(done.len() as u64, total, Unit::Tables, table.name.plain());
+    let digests = digest_chunks(sessions, chunks, notices).await;
+    ends.settle(digests).await
+}
+
+async fn digest_chunks(sessions: Vec<Db>, chunks: Vec<Chunk>, notices: &Notices) -> Result<Vec<TableDigest>> {
+    for session in &sessions {
+        session.row(include_str!("../postgres/sql/set_digest_settings.sql"), &[&"", &"C", &"off"]).await?;
+    }
+    let work = &Work::of(chunks, notices);
+    let mut sessions = sessions;
+    loop {
+        let workers = sessions.into_iter().map(|session| work_through(session, work));
+        sessions = try_join_all(workers).await?.into_iter().flatten().collect();
+        let mut left = work.left();
+        if left.queue.is_empty() {
+            return Ok(left.sums.iter().map(|(table, sum)| sum.of_table(table)).collect());
         }
-        Ok::<_, Error>(())
-    }))
+        // What the lost ones were at came back after the others had found nothing more to do.
+        if sessions.is_empty() {
+            return Err(left.lost.take().map_or_else(|| Failure::failed("digests: no session is left"), Failure::from));
+        }
+    }
+}
+
+/// Digests parts until none is left; gives the session back, unless it was lost.
+async fn work_through(session: Db, work: &Work<'_>) -> Result<Option<Db>, Error> {
+    while let Some(chunk) = work.next() {
+        match digest_chunk(&session, &chunk).await {
+            Ok(sum) => work.done(&chunk, &sum),
+            Err(e) if e.is_lost() => {
+                work.lost(chunk, e);
+                return Ok(None);
+            }
+            Err(e) => return Err(e.doing(format_args!("digest of {}", chunk.table.name.plain()))),
+        }
+    }
+    Ok(Some(session))
+}
+
+/// What is left to do, and the sums of what is done.
+struct Work<'a> {
+    notices: &'a Notices,
+    total: u64,
+    left: Mutex<Left>,
+}
+
+struct Left {
+    /// The next one is the last.
+    queue: Vec<Chunk>,
+    sums: BTreeMap<Name, Sum>,
+    bytes: u64,
+    lost: Option<Error>,
+}
+
+impl<'a> Work<'a> {
+    fn of(mut chunks: Vec<Chunk>, notices: &'a Notices) -> Self {
+        let sums = chunks.iter().map(|chunk| (chunk.table.name.clone(), Sum::default())).collect();
+        let total = chunks.iter().map(|chunk| chunk.bytes).sum();
+        chunks.reverse();
+        Self { notices, total, left: Mutex::new(Left { queue: chunks, sums, bytes: 0, lost: None }) }
+    }
+
+    /// Nothing between lock and unlock can panic halfway through a change.
+    fn left(&self) -> MutexGuard<'_, Left> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next(&self) -> Option<Chunk> {
+        self.left().queue.pop()
+    }
+
+    fn done(&self, chunk: &Chunk, sum: &Sum) {
+        let mut left = self.left();
+        left.sums.entry(chunk.table.name.clone()).or_default().add(sum);
+        left.bytes += chunk.bytes;
+        self.notices.progress(left.bytes, self.total, Unit::Bytes, format!("digest of {}", chunk.table.name.plain()));
+    }
+
+    fn lost(&self, chunk: Chunk, e: Error) {
+        self.notices.waiting(format!("{e}: the other sessions digest {} again", chunk.table.name.plain()));
+        let mut left = self.left();
+        left.queue.push(chunk);
+        left.lost = Some(e);
+    }
+}
+
+/// Rows, and the sum of their hashes lane by lane.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sum {
+    rows: u64,
+    lanes: [u64; LANES],
+}
+
+impl Sum {
+    fn add(&mut self, other: &Self) {
+        self.rows += other.rows;
+        for (lane, more) in self.lanes.iter_mut().zip(other.lanes) {
+            *lane = lane.wrapping_add(more);
+        }
+    }
+
+    fn of_table(&self, table: &Name) -> TableDigest {
+        let digest = self.lanes.iter().map(|lane| format!("{lane:016x}")).collect();
+        TableDigest { table: table.clone(), rows: self.rows, digest }
+    }
+}
+
+/// Counts and digests the rows of one part in the session's snapshot.
+async fn digest_chunk(db: &Db, chunk: &Chunk) -> Result<Sum, Error> {
+    // A range of ctid is read as one, whatever the server's settings; parallel workers would read the whole table for it.
+    db.run(if chunk.is_whole() {
+        "RESET enable_seqscan; RESET max_parallel_workers_per_gather"
+    } else {
+        "SET enable_tidscan = on; SET enable_seqscan = off; SET max_parallel_workers_per_gather = 0"
+    })
     .await?;
-    let mut digests = std::mem::take(&mut *unpoisoned(done));
-    digests.sort_by(|a: &TableDigest, b| a.table.cmp(&b.table));
-    Ok(digests)
-}
-
-/// The largest table left; the lock is free again before anything is awaited.
-fn next_of<'a>(queue: &Mutex<Vec<&'a Table>>) -> Option<&'a Table> {
-    unpoisoned(queue).pop()
-}
-
-/// Nothing between lock and unlock can panic halfway through a change.
-fn unpoisoned<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    let row = db.row(&digest_sql(chunk), &[]).await?;
+    let mut sum = Sum { rows: u64::try_from(row.get::<_, i64>(0)).unwrap_or(0), lanes: [0; LANES] };
+    for (n, lane) in sum.lanes.iter_mut().enumerate() {
+        *lane = lane_of(row.get(n + 1));
+    }
+    Ok(sum)
 }
 
 /// What differs between two sets of digests; nothing where both hold the same tables with the same rows.
@@ -149,27 +246,36 @@ fn difference(name: &Name, blue: &(u64, String), green: &(u64, String)) -> Optio
     })
 }
 
-/// `sum` of signed 64-bit numbers as text: fits 128 bits for any table that can exist.
-fn lane_hex(sum: &str) -> String {
+/// `sum` of signed 64-bit numbers as text, modulo 2^64: fits 128 bits for any table that can exist.
+fn lane_of(sum: &str) -> u64 {
     // A remainder of 2^64 is never negative and always fits.
-    let modulo = sum.parse::<i128>().unwrap_or(0).rem_euclid(1 << 64);
-    format!("{modulo:016x}")
+    u64::try_from(sum.parse::<i128>().unwrap_or(0).rem_euclid(1 << 64)).unwrap_or(0)
 }
 
-fn digest_sql(table: &Table) -> String {
+fn digest_sql(chunk: &Chunk) -> String {
+    let table = &chunk.table;
     if table.columns.is_empty() {
         let zeros = ["'0'::pg_catalog.text"; LANES].join(", ");
         return format!("SELECT pg_catalog.count(*), {zeros} FROM ONLY {}", table.name);
     }
-    let columns: Vec<String> = table.columns.iter().map(|column| format!("t.{}", column.name)).collect();
     let lanes: Vec<String> = (0..LANES).map(lane_sql).collect();
+    // The function in FROM is computed once per row.
     format!(
         "SELECT pg_catalog.count(*), {} FROM ONLY {} AS t \
-         CROSS JOIN LATERAL pg_catalog.sha256(pg_catalog.convert_to(ROW({})::pg_catalog.text, 'UTF8')) AS s(hash)",
+         CROSS JOIN LATERAL pg_catalog.sha256(pg_catalog.record_send(ROW({}))) AS s(hash) WHERE {}",
         lanes.join(", "),
         table.name,
-        columns.join(", ")
+        row_sql(&table.columns),
+        if chunk.is_whole() { "true".to_owned() } else { chunk.condition("t.ctid") },
     )
+}
+
+/// The columns that are sent as they are, and one text of all others.
+fn row_sql(columns: &[Column]) -> String {
+    let names = |exact| columns.iter().filter(move |c| c.exact_send == exact).map(|c| format!("t.{}", c.name));
+    let texts: Vec<String> = names(false).collect();
+    let text = (!texts.is_empty()).then(|| format!("ROW({})::pg_catalog.text", texts.join(", ")));
+    names(true).chain(text).collect::<Vec<_>>().join(", ")
 }
 
 /// Eight bytes of the hash, big end first, as a signed number, summed over all rows.

@@ -22,5 +22,5 @@ pub use answer::{Answer, answer};
 pub use beside::digest_beside_tables;
 pub use check::{CheckOutcome, ask, run_check, sides_of};
 pub use compare::compare;
-pub use digest::{TableDigest, compare as compare_digests, digest_all, digest_table};
+pub use digest::{TableDigest, compare as compare_digests, digest_all, digest_in_parts};
 pub use green::{GreenFacts, check_green, unlogged_lost};

@@ -24,6 +24,14 @@ unsafe_type (oid) AS (
            OR t.oid IN ('pg_catalog.tsquery'::regtype, 'pg_catalog.oidvector'::regtype, 'pg_catalog.int2vector'::regtype))
   UNION
     SELECT p.whole FROM part p JOIN unsafe_type u ON u.oid = p.part
+),
+exact_type (oid) AS (
+    -- built in, and with one binary form a value, the same on every server: not float, whose NaNs have several, nor what
+    -- holds other types, whose OIDs are this server's
+    SELECT t.oid FROM pg_catalog.pg_type t
+    WHERE t.typnamespace = 'pg_catalog'::regnamespace
+      AND t.typname IN ('bool', 'bytea', 'name', 'int2', 'int4', 'int8', 'oid', 'numeric', 'text', 'varchar', 'bpchar', 'json',
+                        'jsonb', 'uuid', 'date', 'time', 'timetz', 'timestamp', 'timestamptz', 'interval', 'inet', 'cidr', 'macaddr')
 )
 SELECT c.oid,
        n.nspname::text AS schema,
@@ -42,7 +50,8 @@ SELECT c.oid,
                             'type_name', pg_catalog.format_type(a.atttypid, a.atttypmod),
                             'not_null', a.attnotnull,
                             'generated', a.attgenerated <> '',
-                            'binary_safe', NOT EXISTS (SELECT FROM unsafe_type u WHERE u.oid = a.atttypid)
+                            'binary_safe', NOT EXISTS (SELECT FROM unsafe_type u WHERE u.oid = a.atttypid),
+                            'exact_send', a.atttypid IN (SELECT e.oid FROM exact_type e)
                         ) ORDER BY a.attnum)
                  FROM pg_catalog.pg_attribute a
                  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]')::text AS columns,
