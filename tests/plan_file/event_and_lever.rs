@@ -38,7 +38,10 @@ fn a_lever_is_read_and_one_that_makes_no_sense_is_refused() {
     assert_eq!(with("before = [\"./ttl\", \"6h\"]\n", ""), "missing key \"before\" in [[lever]]");
     // Nothing stands in for one in a rehearsal.
     let stand_in = refused(&add("[rehearse.lever.ttl]\nbefore = [\"true\"]"));
-    assert!(stand_in.contains("\"lever\" is not supported yet: a rehearsal turns no lever"), "{stand_in}");
+    assert!(
+        stand_in.contains("\"lever\" in [rehearse] is not supported yet: a rehearsal turns no lever"),
+        "{stand_in}"
+    );
 }
 
 #[test]
