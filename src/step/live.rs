@@ -56,18 +56,22 @@ pub enum LiveHow {
     Batches(LiveBatches),
 }
 
-/// A whole-table UPDATE or DELETE, some rows at a time.
+/// A whole-table UPDATE or DELETE, some rows at a time along a key. A position is a value of the key: one text for each of its
+/// columns, a `text[]` as a parameter; each query gives one row with one of them, or none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveBatches {
     /// The table, as SQL.
     pub table: String,
-    /// The columns of its primary key, as SQL.
-    pub key: Vec<String>,
-    /// The statement up to its WHERE.
-    pub head: String,
-    /// What stands after it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub condition: Option<String>,
+    /// The greatest key there is at the start: where it ends. No row: there is nothing to do.
+    pub stop: String,
+    /// Where the first batch ends. `$1`: the stop, `$2`: rows. No row: all is done.
+    pub first_end: String,
+    /// Where a later one ends. `$1`: the position, `$2`: the stop, `$3`: rows. No row: all is done.
+    pub next_end: String,
+    /// The first batch. `$1`: its end.
+    pub first: String,
+    /// A later one. `$1`: the position, `$2`: its end.
+    pub next: String,
 }
 
 impl LiveHow {

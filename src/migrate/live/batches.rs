@@ -10,7 +10,7 @@ use super::patient::{Bounds, Inside, patiently};
 use super::run::Work;
 use crate::error::{Context, Failure, Result};
 use crate::failpoint::failpoint;
-use crate::postgres::{Db, literal};
+use crate::postgres::Db;
 use crate::step::{LiveBatches, Unit};
 
 /// How long a batch should take: row locks are held as long, and a standby replays it as long.
@@ -30,10 +30,13 @@ pub(super) struct Written {
 /// Writes what is left, behind the last key that is done.
 pub(super) async fn run(work: &Work<'_>, batches: &LiveBatches, stop: &CancellationToken) -> Result<Written> {
     let (db, watcher, notices) = (work.watch.db, work.watch.watcher, work.watch.notices);
-    let (mut from, mut rows) = position(work).await?;
+    let mut written = Written::default();
+    let Some(Position { mut done, end, mut rows }) = position(work, batches).await? else {
+        finish(work).await?;
+        return Ok(written);
+    };
     let all = estimate(watcher, &batches.table).await?;
     let mut throttle = Throttle::new(watcher, notices);
-    let mut written = Written::default();
     let mut size = FIRST;
     let bounds = Bounds { lock_timeout: work.live.order.plan.lock_timeout, brief: false };
     loop {
@@ -43,23 +46,26 @@ pub(super) async fn run(work: &Work<'_>, batches: &LiveBatches, stop: &Cancellat
             );
         }
         throttle.wait().await?;
-        let to = end_of_batch(db, batches, from.as_deref(), size).await.with_context(|| work.place())?;
+        let Some(to) = end_of_batch(db, batches, &done, &end, size).await.with_context(|| work.place())? else {
+            finish(work).await?;
+            return Ok(written);
+        };
         let begun = Instant::now();
-        let counts = std::cell::Cell::new((0, 0));
-        let statement = statement(batches, from.as_deref(), to.as_deref());
+        let wrote = std::cell::Cell::new((0, 0));
         let inside = async |db: &Db| {
-            db.run(&statement).await.map_err(|e| {
+            let ran = match &done {
+                None => db.execute(&batches.first, &[&to]).await,
+                Some(from) => db.execute(&batches.next, &[from, &to]).await,
+            };
+            ran.map_err(|e| {
                 let shown = work.refused(&e);
                 Inside::Server(e, shown)
             })?;
             let rest = async {
                 let (_, updated, deleted, _) = super::super::file::transaction_facts(db).await?;
-                counts.set((updated, deleted));
+                wrote.set((updated, deleted));
                 db.run("SET LOCAL ROLE NONE").await?;
-                match &to {
-                    Some(key) => remember(work, db, key, updated + deleted).await,
-                    None => work.write(db, true, &[]).await,
-                }
+                remember(work, db, (&to, &end), updated + deleted).await
             };
             rest.await.map_err(Inside::Other)?;
             failpoint("live.batch.before_commit");
@@ -67,76 +73,75 @@ pub(super) async fn run(work: &Work<'_>, batches: &LiveBatches, stop: &Cancellat
         };
         patiently(work.watch, bounds, &work.place(), inside).await?;
         failpoint("live.batch.after_commit");
-        let (updated, deleted) = counts.get();
+        let (updated, deleted) = wrote.get();
         written.updated += updated;
         written.deleted += deleted;
         written.commits += 1;
         rows += updated + deleted;
         notices.progress(rows, all.max(rows), Unit::Rows, batches.table.clone());
-        if to.is_none() {
-            return Ok(written);
-        }
-        from = to;
+        done = Some(to);
         size = next_size(size, begun.elapsed());
     }
 }
 
-/// The last key that is done, none at the start, and the rows written so far.
-async fn position(work: &Work<'_>) -> Result<(Option<Vec<String>>, u64)> {
-    let sql = "SELECT key, rows FROM teal.position WHERE step = $1 AND number = $2";
-    let row = work.watch.db.maybe_row(sql, &[&work.live.order.step.as_str(), &work.number]).await;
-    let row = row.context("looking for where the batches have come to")?;
-    Ok(row.map_or((None, 0), |row| (Some(row.get("key")), u64::try_from(row.get::<_, i64>("rows")).unwrap_or(0))))
+/// Where a statement has come to.
+struct Position {
+    /// The last key of the last batch; none at the start.
+    done: Option<Vec<String>>,
+    /// The greatest key when it began.
+    end: Vec<String>,
+    /// Rows written so far.
+    rows: u64,
 }
 
-async fn remember(work: &Work<'_>, db: &Db, key: &[String], rows: u64) -> Result<()> {
+/// As the last batch left it; from the start where there was none. None: the table was empty when it began.
+async fn position(work: &Work<'_>, batches: &LiveBatches) -> Result<Option<Position>> {
+    let sql = "SELECT key, stop, rows FROM teal.position WHERE step = $1 AND number = $2";
+    let row = work.watch.db.maybe_row(sql, &[&work.live.order.step.as_str(), &work.number]).await;
+    if let Some(row) = row.context("looking for where the batches have come to")? {
+        let rows = u64::try_from(row.get::<_, i64>("rows")).unwrap_or(0);
+        return Ok(Some(Position { done: Some(row.get("key")), end: row.get("stop"), rows }));
+    }
+    let end = work.watch.db.maybe_row(&batches.stop, &[]).await.map_err(|e| work.refused(&e))?;
+    Ok(end.map(|row| Position { done: None, end: row.get(0), rows: 0 }))
+}
+
+async fn end_of_batch(
+    db: &Db,
+    batches: &LiveBatches,
+    done: &Option<Vec<String>>,
+    end: &Vec<String>,
+    size: u64,
+) -> Result<Option<Vec<String>>> {
+    let size = i64::try_from(size).unwrap_or(i64::MAX);
+    let row = match done {
+        None => db.maybe_row(&batches.first_end, &[end, &size]).await?,
+        Some(from) => db.maybe_row(&batches.next_end, &[from, end, &size]).await?,
+    };
+    Ok(row.map(|row| row.get(0)))
+}
+
+async fn remember(work: &Work<'_>, db: &Db, (key, stop): (&[String], &[String]), rows: u64) -> Result<()> {
     let sql = include_str!("../../postgres/sql/upsert_position.sql");
     let rows = i64::try_from(rows).unwrap_or(i64::MAX);
-    db.execute(sql, &[&work.live.order.step.as_str(), &work.number, &key, &rows])
+    db.execute(sql, &[&work.live.order.step.as_str(), &work.number, &key, &stop, &rows])
         .await
         .context("writing where the batches have come to")?;
     Ok(())
+}
+
+/// All is written: the statement's receipt, as ourselves.
+async fn finish(work: &Work<'_>) -> Result<()> {
+    let db = work.watch.db;
+    db.run("BEGIN; SET LOCAL ROLE NONE").await?;
+    work.write(db, true, &[]).await?;
+    Ok(db.run("COMMIT").await?)
 }
 
 async fn estimate(db: &Db, table: &str) -> Result<u64> {
     let sql = "SELECT reltuples::bigint FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass($1)";
     let row = db.maybe_row(sql, &[&table]).await?;
     Ok(row.map_or(0, |row| u64::try_from(row.get::<_, i64>(0)).unwrap_or(0)))
-}
-
-/// The key of the last row of the next batch; none where fewer rows are left: then everything behind is written.
-async fn end_of_batch(
-    db: &Db,
-    batches: &LiveBatches,
-    from: Option<&[String]>,
-    size: u64,
-) -> Result<Option<Vec<String>>> {
-    let key = batches.key.join(", ");
-    let columns: Vec<String> = batches.key.iter().map(|column| format!("{column}::pg_catalog.text")).collect();
-    let behind = from.map_or_else(String::new, |from| format!(" WHERE {}", bound(batches, ">", from)));
-    let sql = format!(
-        "SELECT ARRAY[{}] FROM ONLY {}{behind} ORDER BY {key} OFFSET {} LIMIT 1",
-        columns.join(", "),
-        batches.table,
-        size.saturating_sub(1)
-    );
-    Ok(db.maybe_row(&sql, &[]).await?.map(|row| row.get(0)))
-}
-
-/// `(a, b) > ('1', 'x')`: constants without a type take that of the column beside them.
-fn bound(batches: &LiveBatches, operator: &str, key: &[String]) -> String {
-    let values: Vec<String> = key.iter().map(|value| literal(value)).collect();
-    format!("({}) {operator} ({})", batches.key.join(", "), values.join(", "))
-}
-
-fn statement(batches: &LiveBatches, from: Option<&[String]>, to: Option<&[String]>) -> String {
-    let mut conditions: Vec<String> = batches.condition.iter().map(|condition| format!("({condition}\n)")).collect();
-    conditions.extend(from.map(|from| bound(batches, ">", from)));
-    conditions.extend(to.map(|to| bound(batches, "<=", to)));
-    // A condition may end in a comment, which a line's end ends.
-    let conditions =
-        if conditions.is_empty() { String::new() } else { format!("\nWHERE {}", conditions.join("\nAND ")) };
-    format!("{}{conditions}", batches.head)
 }
 
 /// Towards the aim, at most twice as many or half as many at once.
@@ -158,22 +163,5 @@ mod tests {
         assert_eq!(next_size(1000, Duration::from_secs(60)), 500);
         assert_eq!(next_size(60, Duration::from_secs(60)), FEWEST);
         assert_eq!(next_size(MOST, Duration::from_millis(1)), MOST);
-    }
-
-    #[test]
-    fn a_batch_is_bounded_by_keys_beside_its_own_condition() {
-        let batches = LiveBatches {
-            table: "t".to_owned(),
-            key: vec!["a".to_owned(), "b".to_owned()],
-            head: "UPDATE t SET x = 1".to_owned(),
-            condition: Some("x = 0 OR y -- why".to_owned()),
-        };
-        let key = |a: &str| vec![a.to_owned(), "it's".to_owned()];
-        assert_eq!(
-            statement(&batches, Some(&key("1")), Some(&key("9"))),
-            "UPDATE t SET x = 1\nWHERE (x = 0 OR y -- why\n)\nAND (a, b) > ('1', 'it''s')\nAND (a, b) <= ('9', 'it''s')"
-        );
-        let all = LiveBatches { condition: None, ..batches };
-        assert_eq!(statement(&all, None, None), "UPDATE t SET x = 1");
     }
 }

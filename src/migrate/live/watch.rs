@@ -1,6 +1,6 @@
 //! What a session of ours waits for while it works: named at once, and left alone where we would stand in the way.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::catalog::waiting_for;
 use crate::ddl::lex::{Lexer, TokenKind};
@@ -10,6 +10,8 @@ use crate::step::{Notices, Unit};
 
 /// How often it is looked: several times within the shortest sensible lock_timeout.
 const EVERY: Duration = Duration::from_millis(100);
+/// How often the same ones are named again, older by then.
+const SAY_AGAIN: Duration = Duration::from_secs(10);
 /// Characters of a query that are shown.
 const SHOWN: usize = 60;
 
@@ -42,6 +44,7 @@ impl Watch<'_> {
     ) -> Watched {
         let mut work = std::pin::pin!(work);
         let (mut holders, mut gave_way) = (Vec::new(), false);
+        let mut said: (Vec<Option<i32>>, Option<Instant>) = (Vec::new(), None);
         let result = loop {
             tokio::select! {
                 result = &mut work => break result,
@@ -51,7 +54,11 @@ impl Watch<'_> {
             let now = waiting_for(self.watcher, self.pid).await.unwrap_or_default();
             if !now.is_empty() {
                 holders = now.iter().map(|holder| with_query(&holder.describe(), &holder.query)).collect();
-                self.notices.waiting(holders.join("; "));
+                let pids: Vec<Option<i32>> = now.iter().map(|holder| holder.pid).collect();
+                if said.0 != pids || said.1.is_none_or(|at| at.elapsed() > SAY_AGAIN) {
+                    self.notices.waiting(holders.join("; "));
+                    said = (pids, Some(Instant::now()));
+                }
             }
             if let Some(limit) = give_way
                 && self.queued_for().await > limit

@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS teal.position (
     step text NOT NULL,
     number int NOT NULL,
     key text[] NOT NULL,
+    stop text[] NOT NULL,
     rows bigint NOT NULL,
     PRIMARY KEY (step, number)
 );
