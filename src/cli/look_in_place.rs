@@ -29,18 +29,18 @@ pub async fn look(inputs: &Inputs, resuming: bool) -> Result<PlanDoc> {
     let tables = read_tables(&blue).await?;
     let run = Store::read(&run_folder(plan))?.map(|(run, _)| run).filter(|_| resuming);
     let mut seen = Seen { pending, live: Vec::new(), tables: tables.len(), bytes: 0 };
-    let steps = match &run {
-        Some(run) => run.steps.clone(),
-        None => {
-            if blockers(&findings).all(|finding| !finding.id.starts_with("guard/")) {
-                findings.extend(judge(inputs, &mut seen).await?);
-            }
-            steps(plan, &seen)
+    let steps = if let Some(run) = &run {
+        run.steps.clone()
+    } else {
+        if blockers(&findings).all(|finding| !finding.id.starts_with("guard/")) {
+            findings.extend(judge(inputs, &mut seen).await?);
         }
+        steps(plan, &seen)
     };
     findings.sort_by_key(|finding| finding.severity);
     Ok(plan_doc(Subject {
         plan,
+        protections: [blue.protection(), blue.protection()],
         seen: &seen,
         folder: FolderSeen { migrations, standings: &standings, ignored: &inputs.ignored, table },
         tables: &tables,

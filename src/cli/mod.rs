@@ -15,6 +15,7 @@ mod init;
 mod inputs;
 mod lint;
 mod look_in_place;
+mod next;
 mod output;
 mod plan;
 mod progress;

@@ -52,7 +52,8 @@ impl Act<'_> {
     pub(super) async fn validate_blue(&self, recorder: &mut Recorder, notices: &Notices) -> Done {
         let blue = self.plan.blue.connect(Access::ReadOnly).await?;
         let result = validate_live(self.plan, &blue, recorder.run(), recorder.folder()).await?;
-        refuse(&result.findings, notices, "blue is not what the plan says it must be")?;
+        let hint = "mend it on blue, or accept it in the plan; then: migrate apply";
+        refuse(&result.findings, notices, "blue is not what the plan says it must be", hint)?;
         recorder.accept(&result.findings).await?;
         let green = result.blue;
         let outcome = format!(

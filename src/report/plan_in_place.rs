@@ -8,7 +8,7 @@ use crate::units::count;
 
 /// The document as text.
 pub(super) fn in_place_text(doc: &PlanDoc) -> String {
-    let mut out = format!("Plan {}, in place\n  blue   {}\n", doc.plan, doc.blue);
+    let mut out = format!("Plan {}, in place\n  blue   {}  ({})\n", doc.plan, doc.blue, doc.blue_protection);
     out.push_str(&heading("On blue, while it serves"));
     out.push_str(&text::table(&[], doc.steps.iter().map(|step| vec![step.id.to_string(), step.title.clone()])));
     for step in &doc.steps {

@@ -40,7 +40,7 @@ pub struct LiveStep {
 pub enum LiveHow {
     /// It sets something in the session: run again in every session.
     Session,
-    /// In a short transaction, under a lock_timeout and a statement_timeout.
+    /// In a short transaction, under a `lock_timeout` and a `statement_timeout`.
     Brief,
     /// In a transaction that may take long, on locks that let others read and write.
     Long,

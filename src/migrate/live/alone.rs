@@ -3,7 +3,7 @@
 //! of the catalog, and what it left half done is dropped.
 //!
 //! They wait for every transaction that is older than they are, by nature: for that they have a budget. In the queue for a
-//! table's own lock, where others would queue behind them, they stand no longer than lock_timeout.
+//! table's own lock, where others would queue behind them, they stand no longer than `lock_timeout`.
 
 use std::time::{Duration, Instant};
 
@@ -87,20 +87,17 @@ pub(super) async fn run(work: &Work<'_>, leaves: Option<&str>, known: Option<Kno
     let kind = kind(&work.step.sql, leaves).ok_or_else(|| {
         Failure::blocked(format!("{}: this can't be run exactly once outside a transaction", work.place()))
     })?;
-    let before = match known {
-        Some(known) => {
-            wait_for_earlier(work).await?;
-            if let Fate::Done = fate(work, &kind, &known.before).await? {
-                return note(work, true, &known.before).await;
-            }
-            known.before
+    let before = if let Some(known) = known {
+        wait_for_earlier(work).await?;
+        if let Fate::Done = fate(work, &kind, &known.before).await? {
+            return note(work, true, &known.before).await;
         }
-        None => {
-            let before = traces(db, &kind).await?;
-            note(work, false, &before).await?;
-            failpoint("live.announced");
-            before
-        }
+        known.before
+    } else {
+        let before = traces(db, &kind).await?;
+        note(work, false, &before).await?;
+        failpoint("live.announced");
+        before
     };
     let ran = attempts(work, &kind, &before).await;
     if let Err(failure) = ran {
@@ -263,7 +260,7 @@ async fn half_reindexed(db: &Db, before: &[u32]) -> Result<Vec<(u32, String)>> {
     Ok(rows.iter().map(|row| (row.get("oid"), row.get("name"))).collect())
 }
 
-/// `name` is SQL. In a transaction under lock_timeout: what others wait is bounded, and nothing is left invalid again, as
+/// `name` is SQL. In a transaction under `lock_timeout`: what others wait is bounded, and nothing is left invalid again, as
 /// DROP INDEX CONCURRENTLY may leave it.
 async fn drop_index(work: &Work<'_>, name: &str) -> Result<()> {
     short(work, &format!("DROP INDEX IF EXISTS {name}")).await

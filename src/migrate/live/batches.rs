@@ -46,7 +46,7 @@ pub(super) async fn run(work: &Work<'_>, batches: &LiveBatches, stop: &Cancellat
             );
         }
         throttle.wait().await?;
-        let Some(to) = end_of_batch(db, batches, &done, &end, size).await.with_context(|| work.place())? else {
+        let Some(to) = end_of_batch(db, batches, done.as_ref(), &end, size).await.with_context(|| work.place())? else {
             finish(work).await?;
             return Ok(written);
         };
@@ -109,7 +109,7 @@ async fn position(work: &Work<'_>, batches: &LiveBatches) -> Result<Option<Posit
 async fn end_of_batch(
     db: &Db,
     batches: &LiveBatches,
-    done: &Option<Vec<String>>,
+    done: Option<&Vec<String>>,
     end: &Vec<String>,
     size: u64,
 ) -> Result<Option<Vec<String>>> {

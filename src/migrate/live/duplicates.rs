@@ -61,7 +61,7 @@ fn query(sql: &str) -> Option<String> {
         if depth == 1 && token.is_symbol(sql, ",") {
             elements.push(Vec::new());
         } else if at > open {
-            elements.last_mut()?.push(token.clone());
+            elements.last_mut()?.push(*token);
         }
     }
     let rest = tokens.get(close? + 1..)?;

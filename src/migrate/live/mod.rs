@@ -6,7 +6,7 @@
 //!
 //! - `schema.rs`, `plan.rs`: how each statement of a file is run, and what is risky in it;
 //! - `run.rs`: the file;
-//! - `patient.rs`: one transaction under lock_timeout, tried again with jitter;
+//! - `patient.rs`: one transaction under `lock_timeout`, tried again with jitter;
 //! - `watch.rs`: who is in the way, and how far an index build is;
 //! - `alone.rs`: what runs outside a transaction; `duplicates.rs`: what would make a unique index fail;
 //! - `batches.rs`: whole-table writes some rows at a time; `load.rs`: when they must wait.

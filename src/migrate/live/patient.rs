@@ -1,4 +1,4 @@
-//! One transaction on a live database: under lock_timeout, let go and tried again with jitter.
+//! One transaction on a live database: under `lock_timeout`, let go and tried again with jitter.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use super::watch::Watch;
 use crate::error::{Failure, Result};
 use crate::postgres::{Db, Error};
 
-/// How long a brief statement may take once it has begun, the waits for all of its locks included: lock_timeout is per lock.
+/// How long a brief statement may take once it has begun, the waits for all of its locks included: `lock_timeout` is per lock.
 const BRIEF: Duration = Duration::from_secs(5);
 /// Attempts: with the waits between them about ten minutes.
 const ATTEMPTS: usize = 130;
-/// Attempts that may end in the statement_timeout: what is not brief now will not be brief at the fourth time.
+/// Attempts that may end in the `statement_timeout`: what is not brief now will not be brief at the fourth time.
 const TOO_LONG: usize = 3;
 
 /// What bounds a transaction.

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::postgres::{Db, Error};
 use crate::step::{Notices, Unit};
 
-/// How often it is looked: several times within the shortest sensible lock_timeout.
+/// How often it is looked: several times within the shortest sensible `lock_timeout`.
 const EVERY: Duration = Duration::from_millis(100);
 /// How often the same ones are named again, older by then.
 const SAY_AGAIN: Duration = Duration::from_secs(10);
@@ -36,7 +36,7 @@ pub(super) struct Watched {
 
 impl Watch<'_> {
     /// Awaits `work`, naming who is in the way. `give_way`: how long it may stand in the queue for a relation's lock, for
-    /// statements whose other waits are long by nature, so that lock_timeout can't tell them apart.
+    /// statements whose other waits are long by nature, so that `lock_timeout` can't tell them apart.
     pub(super) async fn over(
         &self,
         work: impl Future<Output = Result<(), Error>>,
