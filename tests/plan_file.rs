@@ -322,7 +322,7 @@ fn an_unset_variable_in_a_text_is_underlined() {
 #[test]
 fn a_variable_s_value_is_never_shown() {
     assert_snapshot!(refused(&SMALL.replace("\"blue-green\"", "\"${GREEN_URL}\"")), @r#"
-    plan.toml:2:12: strategy = "${GREEN_URL}" is none of "blue-green"
+    plan.toml:2:12: strategy = "${GREEN_URL}" is none of "blue-green", "in-place"
      --> plan.toml:2:12
       |
     2 | strategy = "${GREEN_URL}"

@@ -10,7 +10,7 @@ use crate::ddl::piece::{is_of_session, is_setting};
 use crate::ddl::read::{Reading, read};
 use crate::ddl::transaction::{Unfit, is_plain_begin, is_plain_commit, unfit};
 use crate::ddl::{Migration, SqlFile, Statement};
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::step::{LiveHow, LivePart, LiveStep};
 
 use super::alone::is_told;
@@ -91,11 +91,7 @@ fn lost(migration: &Migration) -> Option<String> {
 fn lint_finding(migration: &Migration, found: Found) -> Finding {
     let id = format!("lint/{}", found.rule.id);
     let object = format!("{}:{}", migration.file, migration.sql.place_at(found.span.start).line);
-    let finding = match found.rule.severity {
-        Severity::Blocker => Finding::blocker(&id, object, found.what),
-        Severity::Warning => Finding::warning(&id, object, found.what),
-        Severity::Note => Finding::note(&id, object, found.what),
-    };
+    let finding = Finding::new(found.rule.severity, &id, object, found.what);
     let mut finding = finding.so_what(found.rule.so_what).next(format!("instead: {}", found.rule.instead));
     finding.accepted = found.accepted;
     finding
