@@ -47,7 +47,8 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn new(severity: Severity, id: &str, object: String, what: String) -> Self {
+    /// A finding whose weight or id is known only when it is made: of a rule.
+    pub fn new(severity: Severity, id: &str, object: String, what: String) -> Self {
         Self { id: id.to_owned(), severity, object, what, so_what: String::new(), next: String::new(), accepted: None }
     }
 

@@ -1,12 +1,14 @@
 //! From the plan and what was seen of blue and the migrations to the steps of a run. Pure and synchronous: it asks
 //! nobody, and leaves no meaningful choice to execution.
 
+mod in_place;
+
 use std::time::Duration;
 
 use crate::ddl::Migration;
 use crate::error::{Failure, Result};
 use crate::plan::{Lever, MigrationSource, Plan, digest};
-use crate::step::{Action, Phase, Step, StepId};
+use crate::step::{Action, LivePart, Phase, Step, StepId};
 use crate::units::{count, show_millis};
 
 /// What was seen that the steps depend on.
@@ -14,6 +16,8 @@ use crate::units::{count, show_millis};
 pub struct Seen<'a> {
     /// The folder's files that blue, and so its copy, has not in yet, in the order they run; empty for a command.
     pub pending: Vec<&'a Migration>,
+    /// In place, what is run of each of them on blue; empty otherwise.
+    pub live: Vec<Vec<LivePart>>,
     /// User tables that hold rows.
     pub tables: usize,
     /// Their bytes.
@@ -22,6 +26,9 @@ pub struct Seen<'a> {
 
 /// The steps of a run up to `ready`, in the order in which they act.
 pub fn steps(plan: &Plan, seen: &Seen<'_>) -> Vec<Step> {
+    if plan.is_in_place() {
+        return in_place::steps(plan, seen);
+    }
     let mut steps = vec![step(plan, Phase::Prepare, "green", Action::PrepareGreen, "our schema and run row on green")];
     steps.extend(plan.levers.iter().map(|lever| turn_lever(plan, lever)));
     // After all of them are turned: what several take to have an effect passes at once.
@@ -96,7 +103,7 @@ pub fn refresh(step: &Step, plan: &Plan, migrations: &[Migration]) -> Result<Ste
     };
     let mut now = step.clone();
     now.digest = match &step.action {
-        Action::MigrateFile { file } => {
+        Action::MigrateFile { file } | Action::MigrateLive { file, .. } => {
             let migration = migrations.iter().find(|migration| migration.file == *file);
             migration_digest(plan, migration.ok_or_else(|| gone(format!("migration {file}")))?)
         }
@@ -126,6 +133,8 @@ fn action_digest(plan: &Plan, action: &Action) -> String {
     let mut parts: Vec<String> = Vec::new();
     match action {
         Action::PrepareGreen => parts.push(plan.green.address()),
+        Action::PrepareBlue => parts.push(plan.blue.address()),
+        Action::ValidateBlue => parts.extend(plan.checks.iter().map(crate::plan::Check::digest)),
         Action::CreateOutbox | Action::Copy => parts.extend([plan.blue.address(), plan.green.address()]),
         Action::CaptureEvent { event } => {
             parts.extend(plan.events.iter().filter(|e| e.name == *event).map(crate::plan::Event::capture_digest));
@@ -146,7 +155,10 @@ fn action_digest(plan: &Plan, action: &Action) -> String {
             parts.extend(asked.map(crate::plan::Check::digest));
         }
         Action::ReplayEvents => parts.extend(plan.events.iter().map(crate::plan::Event::replay_digest)),
-        Action::MigrateFile { .. }
+        // What is asked is looked for by its own digest.
+        Action::AskBefore
+        | Action::MigrateFile { .. }
+        | Action::MigrateLive { .. }
         | Action::BuildIndexes
         | Action::AddForeignKeys
         | Action::RestoreRest

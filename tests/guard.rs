@@ -19,6 +19,7 @@ fn plan(blue: &Target, green: &Target) -> Plan {
     Plan {
         path: PathBuf::from("plan.toml"),
         name: "test".into(),
+        strategy: teal::plan::Strategy::BlueGreen,
         blue: blue.clone(),
         green: green.clone(),
         others: BTreeMap::new(),

@@ -330,7 +330,7 @@ fn an_unset_variable_in_a_text_is_underlined() {
 #[test]
 fn a_variable_s_value_is_never_shown() {
     assert_snapshot!(refused(&SMALL.replace("\"blue-green\"", "\"${GREEN_URL}\"")), @r#"
-    plan.toml:2:12: strategy = "${GREEN_URL}" is none of "blue-green"
+    plan.toml:2:12: strategy = "${GREEN_URL}" is none of "blue-green", "in-place"
      --> plan.toml:2:12
       |
     2 | strategy = "${GREEN_URL}"
@@ -524,14 +524,8 @@ fn a_way_back_is_not_supported_yet() {
 
 #[test]
 fn later_values_are_not_supported_yet() {
-    assert_snapshot!(refused(&add("[[participant]]\nname = \"pooler\"\nkind = \"pgbouncer\"\nadmin = \"${GREEN_URL}\"").replace("blue-green", "in-place").replace("\"events\"", "\"all\"")), @r#"
-    plan.toml:2:12: strategy = "in-place" is not supported yet: write a blue-green plan (and 2 more)
-     --> plan.toml:2:12
-      |
-    2 | strategy = "in-place"
-      |            ^^^^^^^^^^
-
-    error: writes = "all" is not supported yet: use "events" and replay what must not be lost
+    assert_snapshot!(refused(&add("[[participant]]\nname = \"pooler\"\nkind = \"pgbouncer\"\nadmin = \"${GREEN_URL}\"").replace("\"events\"", "\"all\"")), @r#"
+    plan.toml:12:10: writes = "all" is not supported yet: use "events" and replay what must not be lost (and 1 more)
       --> plan.toml:12:10
        |
     12 | writes = "all"
@@ -542,6 +536,55 @@ fn later_values_are_not_supported_yet() {
        |
     16 | kind = "pgbouncer"
        |        ^^^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn in_place_there_is_one_database_and_what_is_about_two_is_refused() {
+    let plan = "name = \"p\"\nstrategy = \"in-place\"\n[databases]\nblue = \"${BLUE_URL}\"\n[migrations]\nsource = \"migrations\"\n";
+    let (_folder, read) =
+        read(&format!("{plan}[[check]]\nname = \"c\"\nblue = \"SELECT 1\"\ngreen = \"SELECT 1\"\nexpect = \"equal\""));
+    let read = read.unwrap();
+    assert!(read.is_in_place() && read.sides().1.is_none());
+    assert_eq!(read.blue.address(), read.green.address());
+    let wrong = plan
+        .replace("[migrations]\nsource = \"migrations\"", "green = \"${GREEN_URL}\"\n[migrations]\ncommand = [\"up\"]");
+    assert_snapshot!(refused(&format!("{wrong}[capture]\nwrites = \"events\"\n[snapshot]\njobs = 2\n[cutover]\ndeadline = \"1s\"\n{EVENT}")), @r#"
+    plan.toml:5:1: an in-place plan has no green: blue itself is migrated (and 5 more)
+     --> plan.toml:5:1
+      |
+    5 | green = "${GREEN_URL}"
+      | ^^^^^
+
+    error: an in-place plan needs "source": what a program runs can't be rewritten
+     --> plan.toml:7:1
+      |
+    7 | command = ["up"]
+      | ^^^^^^^
+
+    error: "capture" has no meaning in an in-place plan: there is one database, and every write is in it
+     --> plan.toml:8:2
+      |
+    8 | [capture]
+      |  ^^^^^^^
+
+    error: "snapshot" has no meaning in an in-place plan: nothing is copied
+      --> plan.toml:10:2
+       |
+    10 | [snapshot]
+       |  ^^^^^^^^
+
+    error: "deadline" has no meaning in an in-place plan: no writer is held: there is no fence
+      --> plan.toml:13:1
+       |
+    13 | deadline = "1s"
+       | ^^^^^^^^
+
+    error: "event" has no meaning in an in-place plan: there is one database, so nothing must be carried over
+      --> plan.toml:14:3
+       |
+    14 | [[event]]
+       |   ^^^^^
     "#);
 }
 

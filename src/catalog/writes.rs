@@ -13,7 +13,7 @@ use crate::units::{count, thousands};
 /// An upper bound when compared: aborted writes count. Two things it can't see: a TRUNCATE, and what other sessions
 /// wrote within the last second or so (a session hands its counters over between transactions, at most once a second:
 /// `PGSTAT_MIN_INTERVAL`, `pgstat.c`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Baseline {
     /// When the database's statistics were last reset, as the server writes it.
     pub stats_reset: Option<String>,

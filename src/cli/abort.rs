@@ -37,9 +37,14 @@ pub async fn run(args: AbortArgs, out: &Output) -> Result<()> {
     let path = args.plan.path()?;
     out.about(&path);
     let inputs = Inputs::plan_alone(&path)?;
+    if args.green_gone && inputs.plan.is_in_place() {
+        return Err(Failure::usage("--green-gone: a plan in place has no green"));
+    }
     let run = open_run(&inputs.plan)?;
     let anything = engine::may_abort(&inputs.plan, args.green_gone, run.as_ref()).await?;
-    let question = if args.green_gone {
+    let question = if inputs.plan.is_in_place() {
+        "This ends the run; what is in stays in: schema changes are not undone."
+    } else if args.green_gone {
         "This takes the capture off blue and leaves green as it is, wherever that is."
     } else {
         "This throws green away and takes the capture off blue."
@@ -56,8 +61,7 @@ pub async fn run(args: AbortArgs, out: &Output) -> Result<()> {
     let doc = AbortDoc { format: "teal.abort/1", plan: inputs.plan.name, state: "aborted", left, next };
     out.result(&doc, || {
         let blue = text::hanging("  left on blue   ", &doc.left.blue);
-        let green = text::hanging("  left on green  ", &doc.left.green);
-        format!("State: aborted.\n{blue}{green}Next: {}\n", doc.next)
+        format!("State: aborted.\n{blue}{}Next: {}\n", left_on_green(&doc.left), doc.next)
     });
     if still_turned.is_empty() {
         return Ok(());
@@ -66,6 +70,11 @@ pub async fn run(args: AbortArgs, out: &Output) -> Result<()> {
         "mend that, or turn it back by hand and take its `after` out of the plan; then: migrate abort {}",
         path.display()
     )))
+}
+
+/// A line, where the plan has a green.
+pub fn left_on_green(left: &Left) -> String {
+    if left.green.is_empty() { String::new() } else { text::hanging("  left on green  ", &left.green) }
 }
 
 /// Where green is all that is missing, there is a way without it.
@@ -83,7 +92,7 @@ fn gone_hint(e: Failure, path: &std::path::Path, green_gone: bool) -> Failure {
 async fn abort(inputs: &Inputs, green_gone: bool, out: &Output) -> Result<Left> {
     let Inputs { plan, migrations, .. } = inputs;
     if open_run(plan)?.is_none() {
-        let lease = Lease::take_over(&plan.blue, Some(&plan.green).filter(|_| !green_gone)).await?;
+        let lease = Lease::take_over(&plan.blue, plan.sides().1.filter(|_| !green_gone)).await?;
         let left = engine::abort(plan, green_gone, None).await;
         lease.release().await;
         return left;

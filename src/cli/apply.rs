@@ -64,8 +64,9 @@ pub async fn run(args: ApplyArgs, out: &Output) -> Result<()> {
     let _ = shown.await;
     applied?;
     let next = format!("migrate cutover {}", path.display());
+    let said = if inputs.plan.is_in_place() { "Blue is migrated and looked at." } else { "Green is built and proved." };
     out.result(&super::status::EndDoc::new("teal.apply/1", &inputs.plan.name, state, &next), || {
-        format!("State: {state}. Green is built and proved.\nNext: {next}\n")
+        format!("State: {state}. {said}\nNext: {next}\n")
     });
     Ok(())
 }
@@ -115,7 +116,12 @@ async fn approve_new(
         out.say(&plan_text(&now));
     }
     refuse_blockers(&now, out)?;
-    if !confirm("This builds green; blue goes on serving.", approved).await? {
+    let question = if inputs.plan.is_in_place() {
+        "This changes blue, which goes on serving; what is done is not undone."
+    } else {
+        "This builds green; blue goes on serving."
+    };
+    if !confirm(question, approved).await? {
         return Err(Failure::failed("not approved").state("nothing was done"));
     }
     Ok((doc, now.findings))

@@ -8,10 +8,11 @@ use super::progress::listen;
 use super::status::EndDoc;
 use super::{Output, PlanArg, YesArg};
 use crate::catalog::Writes;
-use crate::cutover::{Approval, Mode, cut_over, has_begun_to_decide, in_doubt};
+use crate::cutover::{Approval, LiveApproval, Mode, cut_over, has_begun_to_decide, in_doubt};
 use crate::engine::{self, Begin};
 use crate::error::{Failure, Kind, Result};
 use crate::journal::{State, Store};
+use crate::plan::Plan;
 use crate::report::text;
 use crate::units::show_millis;
 
@@ -34,9 +35,7 @@ pub async fn run(args: CutoverArgs, out: &Output) -> Result<()> {
     let plan = &inputs.plan;
     let run = Store::read(&engine::run_folder(plan))?.map(|(run, _)| run);
     if run.as_ref().is_some_and(|run| run.state == State::Finished) {
-        return Err(
-            Failure::blocked("the run is finished: green serves").hint(format!("migrate report {}", path.display()))
-        );
+        return Err(Failure::blocked("the run is finished").hint(format!("migrate report {}", path.display())));
     }
     can_ask(args.yes.yes || args.dry_run)?;
     let (listener, shown) = listen(out);
@@ -46,7 +45,11 @@ pub async fn run(args: CutoverArgs, out: &Output) -> Result<()> {
         let deciding = run.is_some_and(|run| run.state == State::Switching && has_begun_to_decide(&run));
         if deciding && e.kind == Kind::Failed { in_doubt(plan, &e.what) } else { e }
     })?;
-    let switched = Box::pin(switch(&args, &inputs, &mut recorder, out)).await;
+    let switched = if plan.is_in_place() {
+        Box::pin(switch_in_place(&args, plan, &mut recorder, out)).await
+    } else {
+        Box::pin(switch(&args, &inputs, &mut recorder, out)).await
+    };
     let state = recorder.run().state;
     recorder.close().await;
     let _ = shown.await;
@@ -56,8 +59,11 @@ pub async fn run(args: CutoverArgs, out: &Output) -> Result<()> {
     } else {
         format!("migrate report {0}, then: migrate finish {0}", path.display())
     };
-    let said =
-        if args.dry_run { "Every gate is open; nothing was done." } else { "Green serves; blue refuses writes." };
+    let said = match (args.dry_run, plan.is_in_place()) {
+        (true, _) => "Every gate is open; nothing was done.",
+        (false, true) => "Everybody has switched; blue serves, migrated.",
+        (false, false) => "Green serves; blue refuses writes.",
+    };
     out.result(&EndDoc::new("teal.cutover/1", &plan.name, state, &next), || {
         format!("State: {state}. {said}\nNext: {next}\n")
     });
@@ -98,13 +104,64 @@ async fn switch(
         out.say(&format!("Writers on blue were held for {} until the decision.\n", show_millis(outcome.fence_ms)));
     }
     engine::prove_cutover(&inputs.plan, recorder, done.witness).await?;
-    if done.still_turned.is_empty() {
+    refuse_turned(&done.still_turned)
+}
+
+/// A lever that is still turned undoes nothing, and must be tried again.
+fn refuse_turned(still_turned: &[Failure]) -> Result<()> {
+    if still_turned.is_empty() {
         return Ok(());
     }
-    let what: Vec<String> = done.still_turned.iter().map(|failure| failure.what.clone()).collect();
+    let what: Vec<String> = still_turned.iter().map(|failure| failure.what.clone()).collect();
     Err(Failure::failed(what.join("; "))
-        .state("green serves, and everybody has switched; this lever is still turned")
+        .state("everybody has switched; this lever is still turned")
         .hint("mend its `after`, then run this again; migrate finish tries it too"))
+}
+
+async fn switch_in_place(
+    args: &CutoverArgs,
+    plan: &Plan,
+    recorder: &mut crate::journal::Recorder,
+    out: &Output,
+) -> Result<()> {
+    let yes = args.yes.yes;
+    if args.dry_run {
+        let dry = Mode::DryRun::<fn(&LiveApproval) -> std::future::Ready<bool>>;
+        return engine::cut_over_in_place(plan, recorder, dry).await.map(drop);
+    }
+    let mut unasked = None;
+    let approve = async |approval: &LiveApproval| {
+        out.say(&live_approval_text(approval));
+        match confirm("This switches the participants.", yes).await {
+            Ok(approved) => approved,
+            Err(e) => {
+                unasked = Some(e);
+                false
+            }
+        }
+    };
+    let done = engine::cut_over_in_place(plan, recorder, Mode::Switch(approve)).await;
+    match (done, unasked) {
+        (Err(undone), Some(why)) => Err(Failure { kind: undone.kind, state: undone.state, ..why }),
+        (done, _) => refuse_turned(&done?),
+    }
+}
+
+fn live_approval_text(approval: &LiveApproval) -> String {
+    let switches = if approval.participants.is_empty() {
+        "nobody: the plan has no participants".to_owned()
+    } else {
+        approval.participants.join(", then ")
+    };
+    let mut rows = vec![
+        vec!["switches".to_owned(), switches],
+        vec!["clients wait".to_owned(), "for nothing: blue serves throughout".to_owned()],
+    ];
+    if let Some(why) = &approval.one_way {
+        rows.push(vec!["way back".to_owned(), format!("none, says the plan: {why}")]);
+    }
+    let findings: String = approval.findings.iter().map(text::finding).collect();
+    format!("{}{}{findings}", text::heading("Ready to switch"), text::table(&[], rows))
 }
 
 /// What is switched, what does not travel, what was found.

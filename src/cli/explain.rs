@@ -307,6 +307,11 @@ const EXPLANATIONS: &[Explanation] = &[
         "An [[accept]] of the plan matches no finding: what it was written for is gone, or its id or object is spelled in \
          another way than the finding shows them, and it still stops the run.",
     ),
+    of(
+        "in-place/not-once",
+        "A statement of a plan in place can run in no transaction and leaves nothing by which it could be told, after a crash, \
+         whether it was done; or it begins or ends a transaction of its own. Run it by hand, before or after.",
+    ),
     of("plan/journal-unread", "The journal of this plan's run can't be read: it is damaged, or its folder is none."),
     of(
         "plan/edit-not-taken",

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::abort::open_run;
+use super::abort::{left_on_green, open_run};
 use super::ask::confirm;
 use super::inputs::{Inputs, stop_on_signals};
 use super::progress::listen;
@@ -37,8 +37,13 @@ pub async fn run(args: FinishArgs, out: &Output) -> Result<()> {
     let path = args.plan.path()?;
     out.about(&path);
     let inputs = Inputs::plan_alone(&path)?;
+    if args.unfence && inputs.plan.is_in_place() {
+        return Err(Failure::usage("--unfence: a plan in place has no fence"));
+    }
     engine::may_finish(&inputs.plan, args.unfence, open_run(&inputs.plan)?.as_ref()).await?;
-    let question = if args.unfence {
+    let question = if inputs.plan.is_in_place() {
+        "This drops the run's receipts from blue; the journal stays."
+    } else if args.unfence {
         "This drops capture, outbox and receipts, and lets blue take writes again, which nobody will replay."
     } else {
         "This drops capture, outbox and receipts; the journal stays."
@@ -52,8 +57,7 @@ pub async fn run(args: FinishArgs, out: &Output) -> Result<()> {
     let doc = FinishDoc { format: "teal.finish/1", plan: inputs.plan.name, state: "finished", left, next };
     out.result(&doc, || {
         let blue = text::hanging("  left on blue   ", &doc.left.blue);
-        let green = text::hanging("  left on green  ", &doc.left.green);
-        format!("State: finished.\n{blue}{green}Next: {}\n", doc.next)
+        format!("State: finished.\n{blue}{}Next: {}\n", left_on_green(&doc.left), doc.next)
     });
     Ok(())
 }
@@ -61,7 +65,7 @@ pub async fn run(args: FinishArgs, out: &Output) -> Result<()> {
 async fn finish(inputs: &Inputs, unfence: bool, out: &Output) -> Result<Left> {
     let Inputs { plan, migrations, .. } = inputs;
     if open_run(plan)?.is_none() {
-        let lease = Lease::take_over(&plan.blue, Some(&plan.green)).await?;
+        let lease = Lease::take_over(&plan.blue, plan.sides().1).await?;
         let left = engine::finish(plan, unfence, None).await;
         lease.release().await;
         return left;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::{PlanArg, explain};
+use super::{PlanArg, explain, look_in_place};
 use crate::catalog::{Structure, Table, read_structure, read_tables};
 use crate::ddl::{self, Folder, Ignored, Migration, Standing};
 use crate::engine::{copy_step, run_folder};
@@ -107,6 +107,9 @@ fn the_only_plan() -> Result<PathBuf> {
 /// What is seen of blue, green and the migrations, as the document that `plan` shows and `apply` begins from.
 /// `resuming`: green holds what this run put there.
 pub async fn look(inputs: &Inputs, resuming: bool) -> Result<PlanDoc> {
+    if inputs.plan.is_in_place() {
+        return look_in_place::look(inputs, resuming).await;
+    }
     let Inputs { plan, migrations, .. } = inputs;
     let (blue, green) = guard::connect_both(plan).await?;
     let mut findings = guard::check(plan, &blue, &green, resuming).await?;
@@ -145,19 +148,20 @@ pub async fn look(inputs: &Inputs, resuming: bool) -> Result<PlanDoc> {
 
 fn seen<'a>(tables: &[Table], pending: Vec<&'a Migration>) -> Seen<'a> {
     let holding: Vec<&Table> = tables.iter().filter(|table| table.holds_rows()).collect();
-    Seen { pending, tables: holding.len(), bytes: holding.iter().map(|table| table.bytes).sum() }
+    Seen { pending, live: Vec::new(), tables: holding.len(), bytes: holding.iter().map(|table| table.bytes).sum() }
 }
 
 /// The folder against blue's bookkeeping.
-struct Books {
+pub struct Books {
     /// Where each migration stands, in the folder's order.
-    standings: Vec<Standing>,
+    pub standings: Vec<Standing>,
     /// Whose table keeps the books, as people read it.
-    table: Option<String>,
-    findings: Vec<Finding>,
+    pub table: Option<String>,
+    /// What is wrong in them.
+    pub findings: Vec<Finding>,
 }
 
-async fn read_books(inputs: &Inputs, blue: &Db) -> Result<Books> {
+pub async fn read_books(inputs: &Inputs, blue: &Db) -> Result<Books> {
     let Inputs { plan, migrations, .. } = inputs;
     let Some(layout) = migrations.first().map(|migration| migration.layout) else {
         return Ok(Books { standings: Vec::new(), table: None, findings: Vec::new() });
@@ -172,7 +176,7 @@ async fn read_books(inputs: &Inputs, blue: &Db) -> Result<Books> {
 /// What the plan leaves without proof.
 pub fn unproved(plan: &Plan) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if plan.events.is_empty() {
+    if plan.events.is_empty() && !plan.is_in_place() {
         findings.push(
             Finding::warning("plan/no-events", "plan", "it captures no events")
                 .so_what("with writes = \"events\", nothing that blue writes after the copy reaches green"),
@@ -250,8 +254,7 @@ fn missing_programs<'p>(
 
 /// Blue's structure, for the drift of a saved plan.
 pub async fn structure(plan: &Plan) -> Result<Structure> {
-    let (blue, _) = guard::connect_both(plan).await?;
-    read_structure(&blue).await
+    read_structure(&guard::connect(&plan.blue).await?).await
 }
 
 /// Cancelled by the first Ctrl-C or SIGTERM; a second one ends the program on the spot, which blue survives: whatever

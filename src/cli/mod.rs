@@ -14,6 +14,7 @@ mod finish;
 mod init;
 mod inputs;
 mod lint;
+mod look_in_place;
 mod next;
 mod output;
 mod plan;

@@ -85,6 +85,10 @@ async fn rehearse(args: &RehearseArgs, out: &Output, stop: &CancellationToken) -
     let nowhere = |side: &str| format!("postgres://rehearsal@127.0.0.1/{side}");
     let stand_ins = StandIns { blue: nowhere("blue"), green: nowhere("green") };
     let first = read_rehearsal(&path, &env, &stand_ins)?.plan;
+    if first.is_in_place() {
+        return Err(Failure::usage(format!("{}: a plan in place can't be rehearsed yet", path.display()))
+            .hint("restore a dump into a database of its own, and apply the plan there"));
+    }
     read_files(&first).await?;
 
     let (listener, shown) = listen(out);

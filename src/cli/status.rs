@@ -72,11 +72,16 @@ pub async fn run(args: StatusArgs, out: &Output) -> Result<()> {
 async fn look(plan: &Plan) -> Result<StatusDoc> {
     let mut unreachable = Vec::new();
     let blue = side(&plan.blue, &mut unreachable).await;
-    let green = side(&plan.green, &mut unreachable).await;
+    let green = match plan.sides().1 {
+        Some(green) => side(green, &mut unreachable).await,
+        None => None,
+    };
     let journal = Store::read(&run_folder(plan))?.map(|(run, _)| run);
     let on_blue = row_of(blue.as_ref()).await?;
     let on_green = row_of(green.as_ref()).await?;
     let decided = match &blue {
+        // In place the decision stands in the journal, and blue's row stays the truth.
+        _ if plan.is_in_place() => false,
         Some(blue) => cutover::read_decision(blue).await?.is_some(),
         None => on_green.as_ref().is_some_and(|row| row.state == "green"),
     };

@@ -6,12 +6,14 @@ use serde::Serialize;
 use super::inputs::Inputs;
 use super::{Output, PlanArg};
 use crate::catalog::Timelines;
-use crate::engine::{self, CopyResult, ValidatedResult, validate_now};
+use crate::engine::{self, CopyResult, LiveResult, ValidatedResult, validate_now};
 use crate::error::{Failure, Result};
 use crate::finding::blockers;
-use crate::journal::State;
+use crate::journal::{Run, State};
+use crate::plan::Plan;
 use crate::report::text::{self, thousands};
 use crate::step::{Action, Notices, Phase, StepId};
+use crate::validate::CheckOutcome;
 
 #[derive(Debug, Args)]
 pub struct ValidateArgs {
@@ -43,6 +45,9 @@ pub async fn run(args: ValidateArgs, out: &Output) -> Result<()> {
             _ => format!("migrate apply {}", path.display()),
         }));
     }
+    if plan.is_in_place() {
+        return in_place(&plan, &run.unwrap_or_default(), out).await;
+    }
     let (blue, green) = crate::guard::connect_both(&plan).await?;
     // After the decision green is like any other database: it may fail over.
     if let Some(run) = run.filter(|_| !state.is_decided())
@@ -70,6 +75,50 @@ pub async fn run(args: ValidateArgs, out: &Output) -> Result<()> {
     Ok(())
 }
 
+#[derive(Serialize)]
+struct ValidateLiveDoc {
+    format: &'static str,
+    plan: String,
+    state: &'static str,
+    verdict: &'static str,
+    #[serde(flatten)]
+    result: LiveResult,
+    next: String,
+}
+
+/// Blue's objects and every check, before against now.
+async fn in_place(plan: &Plan, run: &Run, out: &Output) -> Result<()> {
+    let blue = crate::guard::connect(&plan.blue).await?;
+    let result = engine::validate_live(plan, &blue, run, &engine::run_folder(plan)).await?;
+    let failed = blockers(&result.findings).count();
+    let next = match run.state {
+        _ if failed > 0 => format!("clear what is said above, then: migrate validate {}", plan.path.display()),
+        State::Ready => format!("migrate cutover {}", plan.path.display()),
+        _ => format!("migrate report {}", plan.path.display()),
+    };
+    let (state, verdict) = (run.state.word(), if failed > 0 { "failed" } else { "passed" });
+    let doc = ValidateLiveDoc { format: "teal.validate/1", plan: plan.name.clone(), state, verdict, result, next };
+    out.result(&doc, || {
+        let LiveResult { blue, checks, findings } = &doc.result;
+        let mut rows = vec![
+            vec!["constraints".to_owned(), format!("{} of {} validated", blue.validated, blue.constraints)],
+            vec!["indexes".to_owned(), format!("{} of {} valid", blue.valid, blue.indexes)],
+        ];
+        rows.extend(checks.iter().map(check_row));
+        let findings: String = findings.iter().map(text::finding).collect();
+        format!("{}{findings}State: {state}. Verdict: {verdict}.\nNext: {}\n", text::table(&[], rows), doc.next)
+    });
+    if failed > 0 {
+        return Err(Failure::blocked(format!("blue fails: {}", text::count(failed, "blocker"))).hint(doc.next));
+    }
+    Ok(())
+}
+
+fn check_row(check: &CheckOutcome) -> Vec<String> {
+    let verdict = if check.passed { "passed" } else { "FAILED" };
+    vec![format!("check {verdict}"), format!("{}: {}", check.name, check.summary)]
+}
+
 fn validate_text(doc: &ValidateDoc) -> String {
     let ValidatedResult { green, tally, verified, checks, findings } = &doc.result;
     let mut rows = vec![
@@ -87,10 +136,7 @@ fn validate_text(doc: &ValidateDoc) -> String {
             ),
         ],
     ];
-    rows.extend(checks.iter().map(|check| {
-        let verdict = if check.passed { "passed" } else { "FAILED" };
-        vec![format!("check {verdict}"), format!("{}: {}", check.name, check.summary)]
-    }));
+    rows.extend(checks.iter().map(check_row));
     let findings: String = findings.iter().map(text::finding).collect();
     format!("{}{findings}State: {}. Verdict: {}.\nNext: {}\n", text::table(&[], rows), doc.state, doc.verdict, doc.next)
 }

@@ -301,7 +301,7 @@ where
 }
 
 /// What may take long before the decision, given up as soon as somebody wants to stop.
-async fn unless_stopped<T>(recorder: &Recorder, work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) async fn unless_stopped<T>(recorder: &Recorder, work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::select! {
         done = work => done,
         () = recorder.stop().cancelled() => Err(recorder.why_stopped()),
@@ -379,7 +379,7 @@ async fn decide(
 }
 
 /// Undoes what was prepared, in reverse. The fence is gone already: it ends with its session.
-async fn put_back(given: &Given<'_>, recorder: &mut Recorder) -> Result<()> {
+pub(super) async fn put_back(given: &Given<'_>, recorder: &mut Recorder) -> Result<()> {
     let mut failed = Vec::new();
     for spec in given.plan.participants.iter().rev() {
         if *recorder.run().status(&prepare_step(spec)) == StepStatus::Pending {
@@ -425,7 +425,7 @@ fn prepare_step(spec: &plan::Participant) -> StepId {
     step(format_args!("prepare/{}", spec.name))
 }
 
-async fn prepare_all(given: &Given<'_>, recorder: &mut Recorder) -> Result<()> {
+pub(super) async fn prepare_all(given: &Given<'_>, recorder: &mut Recorder) -> Result<()> {
     for spec in &given.plan.participants {
         if recorder.stop().is_cancelled() {
             return Err(recorder.why_stopped());
@@ -479,11 +479,17 @@ fn unwritten(given: &Given<'_>, e: &StoreError) -> Failure {
 
 /// In doubt: exact instructions, and nothing is tried again by itself.
 pub fn in_doubt(plan: &Plan, what: &str) -> Failure {
+    let first = if plan.is_in_place() {
+        "1. Blue serves, and was never held: nothing is lost while you look.".to_owned()
+    } else {
+        format!(
+            "1. Look at blue ({}): SELECT * FROM teal.decision;\n   a row: it was decided, green is the truth; none: it was not, blue is.",
+            plan.blue.address()
+        )
+    };
     let instructions = format!(
-        "1. Look at blue ({}): SELECT * FROM teal.decision;\n   a row: it was decided, green is the truth; none: it was not, blue is.\n\
-         2. Look at what is named above; make it answer 0 (switched) or 1 (not yet).\n\
-         3. Run `migrate cutover` again: it asks blue and every participant, and goes on from what they say.",
-        plan.blue.address()
+        "{first}\n2. Look at what is named above; make it answer 0 (switched) or 1 (not yet).\n\
+         3. Run `migrate cutover` again: it asks blue and every participant, and goes on from what they say."
     );
     Failure::in_doubt(what.to_owned())
         .detail(instructions)

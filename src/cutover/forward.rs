@@ -28,14 +28,18 @@ pub(super) async fn go_forward(given: &Given<'_>, recorder: &mut Recorder) -> Re
     }
     forward_steps(given, recorder).await.map_err(|failure| {
         failure
-            .state("decided: blue refuses writes, green serves whoever has switched")
+            .state(if given.plan.is_in_place() {
+                "decided: some participants have switched, others may not have; blue serves all of them"
+            } else {
+                "decided: blue refuses writes, green serves whoever has switched"
+            })
             .hint("mend what failed, then go on with: migrate cutover")
     })
 }
 
 async fn forward_steps(given: &Given<'_>, recorder: &mut Recorder) -> Result<Vec<Failure>> {
     let open = step("open");
-    if !recorder.run().is_done(&open) {
+    if !given.plan.is_in_place() && !recorder.run().is_done(&open) {
         let since = recorder.begin(&open, "open green for writes").await?;
         open_green(given, &recorder.notices(&open)).await?;
         failpoint("green.opened");

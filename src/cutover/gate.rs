@@ -63,11 +63,18 @@ async fn ask_gates(given: &Given<'_>, blue: &Db, green: &Db) -> Result<Vec<Findi
     }
     findings.extend(validate::unlogged_lost(&snapshot::lost_unlogged(green).await?));
     findings.extend(lock_gate(&read_server(blue).await?, tables.len()));
+    findings.extend(participant_gates(given).await);
+    Ok(findings)
+}
+
+/// Participants that have switched already, or can't say.
+pub(super) async fn participant_gates(given: &Given<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
     for spec in &given.plan.participants {
         let participant = open_participant(spec, given.plan_folder(), given.folder);
         findings.extend(participant_gate(&spec.name, &participant.committed().await));
     }
-    Ok(findings)
+    findings
 }
 
 fn holder_gate(holder: &Holder) -> Finding {

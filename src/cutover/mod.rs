@@ -6,11 +6,13 @@ mod drain;
 mod fence;
 mod forward;
 mod gate;
+mod in_place;
 mod participant;
 mod timing;
 
 pub use coordinator::{Approval, Done, Given, Mode, Outcome, cut_over, has_begun_to_decide, in_doubt, settle};
 pub use fence::{Decided, Decision, Fence, Order, ask, drop_fence, fence_exists, read_decision};
 pub use gate::check_gates;
+pub use in_place::{LiveApproval, settle_in_place, switch_in_place};
 pub use participant::{AnyParticipant, Participant, Switch, open_participant};
 pub use timing::longest_switch;

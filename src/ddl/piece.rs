@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::lex::{Lexer, Token, TokenKind};
-use super::split::Statement;
+use super::split::{Statement, split};
 use super::sql_file::SqlFile;
 use super::transaction::{Unfit, is_plain_begin, is_plain_commit, unfit, words};
 
@@ -148,6 +148,16 @@ fn sets_session(statement: &Statement, source: &str) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a statement's effect lives in the session: see [`Piece::dies_with_session`].
+pub fn is_of_session(text: &str) -> bool {
+    split(text).is_ok_and(|statements| statements.iter().any(|statement| dies_with_session(statement, text)))
+}
+
+/// Whether a statement sets something in the session and does nothing else.
+pub fn is_setting(text: &str) -> bool {
+    split(text).is_ok_and(|statements| matches!(statements.as_slice(), [one] if sets_session(one, text)))
 }
 
 fn dies_with_session(statement: &Statement, source: &str) -> bool {

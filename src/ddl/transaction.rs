@@ -89,14 +89,14 @@ pub(super) fn is_whole(sql: &SqlFile) -> bool {
 }
 
 /// `BEGIN` or `START TRANSACTION`, without options: an isolation level would have to be ours as well.
-pub(super) fn is_plain_begin(statement: &Statement, source: &str) -> bool {
+pub fn is_plain_begin(statement: &Statement, source: &str) -> bool {
     let words = words(statement.text(source));
     let all: Vec<&str> = words.iter().map(String::as_str).collect();
     matches!(all.as_slice(), ["BEGIN"] | ["BEGIN", "WORK" | "TRANSACTION"] | ["START", "TRANSACTION"])
 }
 
 /// `COMMIT` or `END`, without AND CHAIN.
-pub(super) fn is_plain_commit(statement: &Statement, source: &str) -> bool {
+pub fn is_plain_commit(statement: &Statement, source: &str) -> bool {
     let words = words(statement.text(source));
     let all: Vec<&str> = words.iter().map(String::as_str).collect();
     matches!(all.as_slice(), ["COMMIT" | "END"] | ["COMMIT" | "END", "WORK" | "TRANSACTION"])

@@ -36,7 +36,7 @@ const CAUGHT_UP: u64 = 100;
 /// Acts for one process of a run; holds what outlives a step in memory.
 pub struct Act<'a> {
     pub(super) plan: &'a Plan,
-    migrations: &'a [Migration],
+    pub(super) migrations: &'a [Migration],
     /// Index builds that began while rows were still being copied; awaited by the step after.
     pub(super) indexes: Option<JoinHandle<Result<u64>>>,
     /// The plan file, which may change while the run goes on.
@@ -62,13 +62,17 @@ impl<'a> Act<'a> {
                 let there = capture::is_captured(&self.blue().await?, event).await?;
                 Ok(there.then(|| (Value::Null, "captured".to_owned())))
             }
-            Action::MigrateFile { file } => {
-                let Some((digest, facts)) = migrate::already_in(&self.green().await?, &step.id).await? else {
+            Action::MigrateFile { file } | Action::MigrateLive { file, .. } => {
+                let db = if self.plan.is_in_place() { self.blue().await? } else { self.green().await? };
+                let Some((digest, facts)) = migrate::already_in(&db, &step.id).await? else {
                     return Ok(None);
                 };
                 if digest != step.digest {
-                    return Err(Failure::blocked(format!("{file} was committed on green, and has been edited since"))
-                        .hint("put it back as it was, or: migrate apply --redo snapshot/copy"));
+                    return Err(Failure::blocked(format!(
+                        "{file} was committed on {}, and has been edited since",
+                        db.name
+                    ))
+                    .hint("put it back as it was, or: migrate apply --redo snapshot/copy"));
                 }
                 Ok(Some((kept(&facts)?, "committed".to_owned())))
             }
@@ -121,6 +125,13 @@ impl<'a> Act<'a> {
             }
             Action::ReplayEvents => self.replay_events(recorder, notices).await,
             Action::ValidateGreen => self.validate_green(recorder, notices).await,
+            Action::PrepareBlue => {
+                migrate::prepare_blue(&self.blue().await?).await?;
+                done(Value::Null, "prepared")
+            }
+            Action::AskBefore => self.ask_before(recorder).await,
+            Action::MigrateLive { file, parts } => self.migrate_live(step, (file, parts), recorder, notices).await,
+            Action::ValidateBlue => self.validate_blue(recorder, notices).await,
         }
     }
 
@@ -378,7 +389,7 @@ async fn dead_letters(green: &Db) -> Result<Vec<Finding>> {
 }
 
 /// Shows all findings; fails where one is a blocker, with its own next command, else with `hint`.
-fn refuse(findings: &[Finding], notices: &Notices, what: &str, hint: &str) -> Result<()> {
+pub(super) fn refuse(findings: &[Finding], notices: &Notices, what: &str, hint: &str) -> Result<()> {
     for finding in findings {
         notices.found(finding.clone());
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
+use super::in_place::refuse_lost_files;
 use super::results::{CopyResult, copy_step, result_of};
 use crate::catalog::Timelines;
 use crate::ddl::{Migration, standings};
@@ -42,8 +43,7 @@ pub fn run_folder(plan: &Plan) -> PathBuf {
 /// Like [`begin`], for a run that is to be taken down: what changed in the plan doesn't matter any more.
 pub async fn begin_as_is(order: Begin<'_>, purpose: Purpose) -> Result<Recorder> {
     let store = open_store(order.plan).await?;
-    let databases = (&order.plan.blue, &order.plan.green);
-    Recorder::open(store, databases, purpose, order.stop, order.listener).await
+    Recorder::open(store, order.plan.sides(), purpose, order.stop, order.listener).await
 }
 
 /// Opens the journal, takes the lease, and compares today's inputs with those that the steps took.
@@ -78,8 +78,8 @@ pub async fn begin(order: Begin<'_>) -> Result<Recorder> {
         };
         store.append(1, 0, begun)?;
     }
-    let Plan { blue, green, .. } = order.plan;
-    let mut recorder = match Recorder::open(store, (blue, green), Purpose::GoOn, order.stop, order.listener).await {
+    let databases = order.plan.sides();
+    let mut recorder = match Recorder::open(store, databases, Purpose::GoOn, order.stop, order.listener).await {
         Ok(recorder) => recorder,
         Err(e) => {
             if is_new {
@@ -155,7 +155,11 @@ async fn take_inputs(
     if let Some(redo) = redo {
         reset_from(plan, recorder, redo).await?;
     }
-    refuse_failover(plan, recorder).await?;
+    if plan.is_in_place() {
+        refuse_lost_files(plan, recorder.run()).await?;
+    } else {
+        refuse_failover(plan, recorder).await?;
+    }
     refuse_new_files(plan, migrations, recorder).await?;
     refuse_new_events(plan, recorder)?;
     refuse_new_levers(plan, recorder)?;
@@ -163,6 +167,9 @@ async fn take_inputs(
         let now = planner::refresh(&step, plan, migrations)?;
         if now.digest == step.digest {
             continue;
+        }
+        if matches!(step.action, Action::MigrateLive { .. }) {
+            return Err(edited_in_place(&step, recorder.run().is_done(&step.id)));
         }
         if recorder.run().is_done(&step.id) && !may_repeat(&step, plan).await? {
             let redo = redo_point(&step);
@@ -172,7 +179,7 @@ async fn take_inputs(
         }
         recorder.record(Record::InputTaken { step: now }).await?;
         // What repeats a step repeats those after it that look at the same.
-        if let Some(last) = recorder.run().steps.iter().find(|s| s.action == Action::ValidateGreen).cloned()
+        if let Some(last) = recorder.run().steps.iter().find(|s| s.action.is_last_look()).cloned()
             && recorder.run().is_done(&last.id)
         {
             let why = format!("{} took changed input", step.id);
@@ -186,6 +193,14 @@ async fn take_inputs(
     Ok(())
 }
 
+/// What is in is not taken out, and what is not was rewritten on the catalog as it was when the run began.
+fn edited_in_place(step: &Step, done: bool) -> Failure {
+    let what = if done { "is done, and its file" } else { "was approved, and its file or its bookkeeping" };
+    Failure::blocked(format!("step {} {what} has changed since", step.id))
+        .state("nothing was done")
+        .hint("put it back as it was; or end this run and plan anew (what is in stays in): migrate abort")
+}
+
 /// What was done since the copy may be lost where a server has failed over: a migration that the journal calls done, say.
 async fn refuse_failover(plan: &Plan, recorder: &Recorder) -> Result<()> {
     let Some(copy) = result_of::<CopyResult>(recorder.run(), |action| *action == Action::Copy)? else { return Ok(()) };
@@ -197,7 +212,7 @@ async fn refuse_failover(plan: &Plan, recorder: &Recorder) -> Result<()> {
 /// Checks that compare green with blue at the copy can be asked again until the first event is replayed on green: from
 /// then on the two differ by what was replayed.
 async fn may_repeat(step: &Step, plan: &Plan) -> Result<bool> {
-    if step.action != Action::CheckMigrated {
+    if step.action != Action::CheckMigrated || plan.is_in_place() {
         return Ok(step.action.is_repeatable());
     }
     let green = plan.green.connect(Access::ReadOnly).await?;
@@ -210,12 +225,10 @@ async fn may_repeat(step: &Step, plan: &Plan) -> Result<bool> {
 /// One behind the run's last is new. One before it is where blue's books don't have it: what was not in when the run began
 /// became a step of it. A newer release may well bring a version older than those that are in.
 async fn refuse_new_files(plan: &Plan, migrations: &[Migration], recorder: &Recorder) -> Result<()> {
-    let known = |file: &str| {
-        recorder.run().steps.iter().any(|s| matches!(&s.action, Action::MigrateFile { file: f } if f == file))
-    };
-    let last = recorder.run().steps.iter().rev().find_map(|s| match &s.action {
-        Action::MigrateFile { file } => migrations.iter().position(|m| m.file == *file),
-        _ => None,
+    let known = |file: &str| recorder.run().steps.iter().any(|s| s.action.file() == Some(file));
+    let last = recorder.run().steps.iter().rev().find_map(|s| {
+        let file = s.action.file()?;
+        migrations.iter().position(|m| m.file == file)
     });
     let unknown: Vec<(usize, &Migration)> =
         migrations.iter().enumerate().filter(|(_, migration)| !known(&migration.file)).collect();
@@ -266,6 +279,8 @@ fn refuse_new_levers(plan: &Plan, recorder: &Recorder) -> Result<()> {
 fn redo_point(step: &Step) -> StepId {
     match step.action {
         Action::PrepareGreen
+        | Action::PrepareBlue
+        | Action::AskBefore
         | Action::CreateOutbox
         | Action::CaptureEvent { .. }
         | Action::TurnLever { .. }
@@ -280,11 +295,12 @@ async fn reset_from(plan: &Plan, recorder: &mut Recorder, redo: &StepId) -> Resu
         let ids: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
         return Err(Failure::usage(format!("there is no step {redo}")).detail(format!("steps: {}", ids.join(", "))));
     };
-    if matches!(step.action, Action::CaptureEvent { .. } | Action::CreateOutbox | Action::PrepareGreen) {
+    let once = matches!(step.action, Action::CaptureEvent { .. } | Action::CreateOutbox | Action::PrepareGreen);
+    if once || (plan.is_in_place() && !step.action.is_repeatable()) {
         return Err(Failure::blocked(format!("step {redo} can't be done again in the same run"))
             .hint("begin anew: migrate abort"));
     }
-    let from = if may_repeat(step, plan).await? { step.id.clone() } else { copy_step() };
+    let from = if plan.is_in_place() || may_repeat(step, plan).await? { step.id.clone() } else { copy_step() };
     let why = format!("--redo {redo}");
     // A lever that is turned again has its effect on a new copy alone; the capture stays.
     let lever = match &step.action {

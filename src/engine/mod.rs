@@ -5,9 +5,10 @@
 //! - `checks.rs`: the plan's checks at their moments;
 //! - `copy.rs`: the copy, where several parts of the library work at once;
 //! - `edits.rs`: the plan file edited meanwhile;
+//! - `in_place.rs`: the actions of a run on blue itself;
 //! - `prove.rs`: what is asked again behind the decision;
 //! - `results.rs`: what done steps leave in the journal for later ones;
-//! - `take_down.rs`: abort and finish, from any machine.
+//! - `take_down.rs`: abort and finish, from any machine; `take_down_in_place.rs`: the same of a run in place.
 
 mod act;
 mod begin;
@@ -15,9 +16,11 @@ mod checks;
 mod copy;
 mod levers;
 mod edits;
+mod in_place;
 mod prove;
 mod results;
 mod take_down;
+mod take_down_in_place;
 
 use serde_json::Value;
 
@@ -29,9 +32,11 @@ use crate::step::Step;
 pub use act::{Act, validate_now};
 pub use begin::{Begin, begin, begin_as_is, refuse_unknown_run, run_folder};
 pub use checks::ask_now;
+pub use in_place::{cut_over_in_place, validate_live};
 pub use prove::prove_cutover;
 pub use results::{
-    CheckDoc, CopyResult, MigratedResult, ProofResult, Settled, ValidatedResult, copy_step, given, result_of,
+    BeforeResult, CheckDoc, CopyResult, LiveResult, MigratedResult, ProofResult, Settled, ValidatedResult, copy_step,
+    given, result_of,
 };
 pub use take_down::{Left, abort, abort_recorded, ask_to_stop, finish, finish_recorded, may_abort, may_finish};
 
@@ -69,7 +74,9 @@ pub async fn apply_with(
         before(&step).await?;
         run_step(&mut act, recorder, &step).await?;
     }
-    act.settle(recorder).await?;
+    if !plan.is_in_place() {
+        act.settle(recorder).await?;
+    }
     if recorder.run().state == State::Applying {
         recorder.record(Record::BecameReady).await?;
     }
@@ -97,7 +104,10 @@ async fn run_step(act: &mut Act<'_>, recorder: &mut Recorder, step: &Step) -> Re
             let failure = if recorder.stop().is_cancelled() { interrupted(recorder) } else { failure };
             let failure = failure.context(format!("step {}", step.id));
             recorder.append(Record::StepFailed { step: step.id.clone(), error: failure.what.clone() })?;
-            Err(failure.state("blue serves; green is not in use").hint(what_to_do(recorder.folder())))
+            let in_place = recorder.run().is_in_place();
+            let state =
+                if in_place { "blue serves; what is done stays done" } else { "blue serves; green is not in use" };
+            Err(failure.state(state).hint(what_to_do(recorder.folder())))
         }
     }
 }

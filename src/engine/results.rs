@@ -15,7 +15,7 @@ use crate::plan::Plan;
 use crate::replay::{Copied, Tally, Verified};
 use crate::snapshot::{CopyPoint, TableCopied};
 use crate::step::{Action, Phase, StepId};
-use crate::validate::{Answer, CheckOutcome, GreenFacts, TableDigest};
+use crate::validate::{Answer, CheckOutcome, GreenFacts, TableDigest, Unsound};
 
 /// What `snapshot/copy` leaves.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -77,6 +77,26 @@ pub struct ValidatedResult {
     pub findings: Vec<Finding>,
 }
 
+/// What `validate/before` leaves in place.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct BeforeResult {
+    /// Blue's answers to the checks before the first statement, by the check's digest; the rows are in the run's folder.
+    pub answers: BTreeMap<String, Answer>,
+    /// What was unsound before.
+    pub unsound: Unsound,
+}
+
+/// What `validate/after` leaves in place.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LiveResult {
+    /// Constraints and indexes.
+    pub blue: GreenFacts,
+    /// Every check, before against after.
+    pub checks: Vec<CheckOutcome>,
+    /// Blockers that the plan accepts, warnings and notes.
+    pub findings: Vec<Finding>,
+}
+
 /// What is asked again after the decision, kept as the result of `cutover/proof`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settled {
@@ -121,8 +141,12 @@ pub fn copy_result(run: &Run) -> Result<CopyResult> {
 
 /// What a cutover works from.
 pub fn given<'a>(plan: &'a Plan, run: &Run, folder: &'a Path) -> Result<Given<'a>> {
-    let copy = copy_result(run)?;
     let turned = crate::lever::turned_at(run);
+    if plan.is_in_place() {
+        let (copied, structure, writes_before) = (Copied::default(), Structure::default(), Baseline::default());
+        return Ok(Given { plan, folder, turned, copied, structure, writes_before });
+    }
+    let copy = copy_result(run)?;
     Ok(Given { plan, folder, turned, copied: copy.copied(), structure: copy.structure, writes_before: copy.writes })
 }
 

@@ -16,6 +16,7 @@ use crate::replay;
 use crate::snapshot;
 
 use super::begin::run_folder;
+use super::take_down_in_place;
 
 /// How long a running process may take to hear that an abort is wanted and to let go.
 const LET_GO: Duration = Duration::from_secs(60);
@@ -25,7 +26,8 @@ const LET_GO: Duration = Duration::from_secs(60);
 pub struct Left {
     /// On blue, for people.
     pub blue: String,
-    /// On green, for people.
+    /// On green, for people; nothing in place.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub green: String,
     /// Levers that are still turned, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -58,6 +60,9 @@ pub async fn ask_to_stop(plan: &Plan) -> Result<()> {
 /// decides must hold blue's lock, and no fence can be committed on a blue that we hold. A green that comes back later is no way
 /// forward: blue has no run row any more, so its journal is refused, and to a new run it is not empty.
 pub async fn abort(plan: &Plan, green_gone: bool, recorder: Option<&mut Recorder>) -> Result<Left> {
+    if plan.is_in_place() {
+        return take_down_in_place::abort(plan, recorder).await;
+    }
     let blue = plan.blue.connect(Access::ReadWrite).await?;
     let green = match plan.green.connect(Access::ReadWrite).await {
         Ok(_) if green_gone => {
@@ -135,7 +140,7 @@ async fn empty_ours(green: &Db) -> Result<&'static str> {
     Ok("empty; the settings of the database are as they were")
 }
 
-fn shown(failures: &[Failure]) -> Vec<String> {
+pub(super) fn shown(failures: &[Failure]) -> Vec<String> {
     failures.iter().map(|failure| failure.what.clone()).collect()
 }
 
@@ -148,7 +153,7 @@ fn no_way_back(plan: &Plan) -> String {
 }
 
 /// The databases of this plan may carry the run of another one: that is not ours to take down.
-fn refuse_other_plan(plan: &Plan, row: &RunRow) -> Result<()> {
+pub(super) fn refuse_other_plan(plan: &Plan, row: &RunRow) -> Result<()> {
     if row.plan == plan.name {
         return Ok(());
     }
@@ -177,7 +182,8 @@ fn refuse_decided_run(plan: &Plan, state: State) -> Result<()> {
     if !state.is_decided() {
         return Ok(());
     }
-    Err(Failure::blocked(format!("the run has decided (state {state}): green serves")).state("nothing was done").hint(
+    let serves = if plan.is_in_place() { "its participants switch" } else { "green serves" };
+    Err(Failure::blocked(format!("the run has decided (state {state}): {serves}")).state("nothing was done").hint(
         match state {
             State::Green | State::Finished => no_way_back(plan),
             _ => format!("go on with: migrate cutover; {}", no_way_back(plan)),
@@ -188,6 +194,9 @@ fn refuse_decided_run(plan: &Plan, state: State) -> Result<()> {
 /// Like [`abort`], for the run of this journal; says so there.
 pub async fn abort_recorded(plan: &Plan, green_gone: bool, recorder: &mut Recorder) -> Result<Left> {
     refuse_decided_run(plan, recorder.run().state)?;
+    if plan.is_in_place() {
+        return take_down_in_place::abort_recorded(plan, recorder).await;
+    }
     if matches!(recorder.run().state, State::Switching | State::InDoubt { .. }) {
         let folder = recorder.folder().to_owned();
         cutover::settle(&super::given(plan, recorder.run(), &folder)?, recorder).await?;
@@ -222,6 +231,8 @@ fn refuse_unswitched_run(state: State) -> Result<()> {
 pub async fn may_finish(plan: &Plan, unfence: bool, run: Option<&Run>) -> Result<()> {
     match run {
         Some(run) => refuse_unswitched_run(run.state),
+        // Its row says whether it has switched.
+        None if plan.is_in_place() => Ok(()),
         None => refuse_undecided_blue(&plan.blue.connect(Access::ReadOnly).await?, unfence).await,
     }
 }
@@ -260,6 +271,9 @@ async fn put_participants_back(plan: &Plan) -> Result<()> {
 /// nothing was decided, a participant has not switched, or a lever can't be turned back. `recorder`: a journal knows that it
 /// was decided, so that a retired blue that is gone does not keep green's gate standing.
 pub async fn finish(plan: &Plan, unfence: bool, recorder: Option<&mut Recorder>) -> Result<Left> {
+    if plan.is_in_place() {
+        return take_down_in_place::finish(plan, recorder).await;
+    }
     let decided = recorder.is_some();
     let green = plan.green.connect(Access::ReadWrite).await?;
     let blue = match plan.blue.connect(Access::ReadWrite).await {
@@ -287,7 +301,7 @@ pub async fn finish(plan: &Plan, unfence: bool, recorder: Option<&mut Recorder>)
 }
 
 /// The end of a run is the end of every lever; while one is still turned, what knows of it stays.
-async fn turn_levers_back(plan: &Plan, blue: Option<&Db>, recorder: Option<&mut Recorder>) -> Result<()> {
+pub(super) async fn turn_levers_back(plan: &Plan, blue: Option<&Db>, recorder: Option<&mut Recorder>) -> Result<()> {
     // A run that is finished had none left, and its journal takes no more steps.
     let recorder = recorder.filter(|recorder| recorder.run().state == State::Green);
     if recorder.is_none() && blue.is_none() {
@@ -332,6 +346,6 @@ async fn refuse_half_switched(plan: &Plan, green: &Db) -> Result<()> {
     Err(Failure::blocked(not_yet.join("; ")).state("nothing was done").hint("go on with: migrate cutover"))
 }
 
-async fn drop_schema(db: &Db) -> Result<()> {
+pub(super) async fn drop_schema(db: &Db) -> Result<()> {
     Ok(db.run("DROP SCHEMA IF EXISTS teal CASCADE").await.map_err(|e| e.doing("dropping our schema"))?)
 }

@@ -11,7 +11,8 @@ pub async fn connect_both(plan: &Plan) -> Result<(Db, Db)> {
     Ok((connect(&plan.blue).await?, connect(&plan.green).await?))
 }
 
-pub(super) async fn connect(target: &Target) -> Result<Db> {
+/// Opens a read-only session on one of them.
+pub async fn connect(target: &Target) -> Result<Db> {
     let opened = target.connect(Access::ReadOnly).await;
     opened.map_err(|e| Failure::from(e).detail(format!("address: {}", target.address())))
 }

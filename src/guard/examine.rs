@@ -48,7 +48,10 @@ pub async fn examine(wanted: Wanted<'_>) -> Examined {
     let Wanted { plan, resuming, old_after, measure: measured } = wanted;
     let mut connection = Topic::new("connection");
     let blue = reach(&plan.blue, &mut connection).await;
-    let green = reach(&plan.green, &mut connection).await;
+    let green = match plan.sides().1 {
+        Some(green) => reach(green, &mut connection).await,
+        None => None,
+    };
     let mut look = Look { plan, resuming, blue, green, tables: Vec::new() };
     let tables = match &look.blue {
         Some(blue) => Some(read_tables(&blue.db).await),

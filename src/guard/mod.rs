@@ -19,6 +19,7 @@ mod examine;
 mod extensions;
 mod green_empty;
 mod here;
+mod in_place;
 mod locale;
 mod look;
 mod not_carried;
@@ -46,9 +47,10 @@ use look::{Settings, read_settings};
 use provider::{Provider, read_provider};
 
 pub use checks::{CHECKS, Check, page};
-pub use connect::connect_both;
+pub use connect::{connect, connect_both};
 pub use event_table::resolve_table;
 pub use examine::{Examined, Wanted, examine};
+pub use in_place::check_in_place;
 pub use throughput::Throughput;
 pub use topic::Topic;
 

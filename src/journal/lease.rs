@@ -6,7 +6,7 @@
 //! `pg_advisory_lock` holds a snapshot, for which CREATE INDEX CONCURRENTLY would wait (mechanics.md).
 //!
 //! Until decide blue's row is the truth and both databases must be there; after it green's is, and blue, retired,
-//! may be gone. Green's lock is taken on both sides of decide, so that two operators exclude each other whichever
+//! may be gone. In place there is no green, and blue's row is the truth throughout. Green's lock is taken on both sides of decide, so that two operators exclude each other whichever
 //! side of it each believes to be on.
 
 use std::time::{Duration, Instant};
@@ -93,8 +93,17 @@ impl Lease {
     ///
     /// The journal knows the highest token: after `finish` the rows are gone, the journal is not. After decide an
     /// unreachable blue is no obstacle.
-    pub async fn take(me: &Identity, (blue, green): (&Target, &Target), run: &Run, purpose: Purpose) -> Result<Self> {
-        let on_green = if purpose == Purpose::PutBackWithoutGreen { None } else { Some(lock(green).await?) };
+    pub async fn take(
+        me: &Identity,
+        (blue, green): (&Target, Option<&Target>),
+        run: &Run,
+        purpose: Purpose,
+    ) -> Result<Self> {
+        let green = green.filter(|_| purpose != Purpose::PutBackWithoutGreen);
+        let on_green = match green {
+            Some(green) => Some(lock(green).await?),
+            None => None,
+        };
         let mut lease = Self { blue: None, green: on_green, token: 0 };
         match lease.claim(me, blue, run, purpose).await {
             Ok(()) => Ok(lease),
@@ -109,7 +118,7 @@ impl Lease {
         let state = run.state;
         match lock(blue).await {
             Ok(blue) => self.blue = Some(blue),
-            Err(e) if state.is_decided() && e.kind == Kind::Failed => {
+            Err(e) if state.is_decided() && self.green.is_some() && e.kind == Kind::Failed => {
                 tracing::warn!("{e}; blue is retired, going on without it");
             }
             Err(e) => return Err(e),
@@ -117,9 +126,9 @@ impl Lease {
         failpoint("lease.locked");
         let on_green = own_row(me, self.green.as_ref(), run).await?;
         let on_blue = own_row(me, self.blue.as_ref(), run).await?;
-        let truth = if state.is_decided() { &on_green } else { &on_blue };
+        let truth = if state.is_decided() && self.green.is_some() { &on_green } else { &on_blue };
         if purpose == Purpose::GoOn && run.token > 0 && truth.is_none() {
-            return Err(taken_down(run, self.blue.as_ref()).await);
+            return Err(taken_down(run, self.blue.as_ref(), self.green.is_some()).await);
         }
         let known = [&on_blue, &on_green].into_iter().flatten().map(|row| row.token);
         self.token = known.fold(run.token, i64::max) + 1;
@@ -145,13 +154,14 @@ impl Lease {
     /// Writes the heartbeat; says whether an abort is wanted. Fails when the lease is lost: with [`Kind::Failed`] when its
     /// session is gone or silent, with [`Kind::Blocked`] when another process took over.
     pub async fn beat(&self, beat: &Beat) -> Result<bool> {
-        let truth = if beat.state.is_decided() { self.green.as_ref() } else { self.blue.as_ref() };
+        let after = beat.state.is_decided() && self.green.is_some();
+        let truth = if after { self.green.as_ref() } else { self.blue.as_ref() };
         let Some(truth) = truth else { return Err(Failure::failed("lost the lease")) };
         let wanted = tokio::time::timeout(ANSWER, write_beat(truth, self.token, beat))
             .await
             .map_err(|_| Failure::failed(format!("{}: lost the lease: no answer", truth.name)))??;
         // The other row only serves `status`; a failure there is met again by whoever really uses that database.
-        let other = if beat.state.is_decided() { self.blue.as_ref() } else { self.green.as_ref() };
+        let other = if after { self.blue.as_ref() } else { self.green.as_ref() };
         if let Some(other) = other {
             match tokio::time::timeout(OTHER_ANSWER, write_beat(other, self.token, beat)).await {
                 Ok(Ok(_)) => {}
@@ -218,14 +228,14 @@ async fn own_row(me: &Identity, db: Option<&Db>, run: &Run) -> Result<Option<Run
 
 /// Every lease writes the row, and only an abort or a finish drops it: what the journal calls done is no more. A finish
 /// leaves the decision on blue.
-async fn taken_down(run: &Run, blue: Option<&Db>) -> Failure {
+async fn taken_down(run: &Run, blue: Option<&Db>, has_green: bool) -> Failure {
     let decision = "SELECT pg_catalog.to_regclass('teal.decision') IS NOT NULL";
     let switched = match blue {
         Some(blue) => blue.row(decision, &[]).await.is_ok_and(|row| row.get(0)),
         None => false,
     };
     let (side, how, hint) = if run.state.is_decided() {
-        ("green", "finished", "note that here: migrate finish")
+        (if has_green { "green" } else { "blue" }, "finished", "note that here: migrate finish")
     } else if switched {
         ("blue", "finished", "green serves; the report is where the journal was: bring that one here")
     } else {

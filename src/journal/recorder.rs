@@ -68,14 +68,14 @@ impl Recorder {
     /// Takes the lease for the run of `store` and begins the heartbeat. Notices go to `listener`.
     pub async fn open(
         store: Store,
-        (blue, green): (&Target, &Target),
+        databases: (&Target, Option<&Target>),
         purpose: Purpose,
         stop: CancellationToken,
         listener: UnboundedSender<Notice>,
     ) -> Result<Self> {
         let me = Identity::here(&store.run().plan, &store.run().id, store.path());
         let (seq, state) = (store.run().seq, store.run().state);
-        let lease = Lease::take(&me, (blue, green), store.run(), purpose).await?;
+        let lease = Lease::take(&me, databases, store.run(), purpose).await?;
         let beat = Mutex::new(Beat { seq, state, step: String::new(), progress: String::new() });
         let shared = Arc::new(Shared { lease, beat, stop, why: Mutex::new(None) });
         let (notices, heard) = mpsc::unbounded_channel();

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::record::{Entry, Record, RunId};
 use crate::finding::Finding;
 use crate::postgres::Lsn;
-use crate::step::{Phase, Step, StepId};
+use crate::step::{Action, Phase, Step, StepId};
 
 /// The state of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -214,6 +214,11 @@ impl Run {
     /// The steps of phase `finish` that the journal knows, with how far they got.
     pub fn finish_steps(&self) -> impl Iterator<Item = (&StepId, &StepStatus)> {
         self.status.iter().filter(|(id, _)| id.as_str().starts_with(Phase::Finish.word()))
+    }
+
+    /// Whether it migrates blue itself.
+    pub fn is_in_place(&self) -> bool {
+        self.steps.iter().any(|step| step.action == Action::PrepareBlue)
     }
 
     /// The first step that is not done.

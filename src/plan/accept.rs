@@ -25,6 +25,7 @@ const NEVER: &[(&str, &str)] = &[
     ("guard/green-not-empty", "what is there would be mixed with the copy"),
     ("guard/blue-retired", "the copy would be of what nobody writes to any more"),
     ("guard/journal-folder", "without a journal nothing may act"),
+    ("in-place/not-once", "it can't be run exactly once"),
     ("migration/not-transactional", "it can't be run exactly once"),
     ("migration/own-transaction", "it can't be run exactly once"),
     ("validate/digest-differs", "rows of the copy are not what blue had"),

@@ -4,6 +4,7 @@ mod accept;
 mod databases;
 mod event;
 mod expectation;
+mod in_place;
 mod lever;
 mod migrations;
 mod participant;
@@ -22,7 +23,7 @@ use super::excerpt::{Problem, failure};
 use super::file::{PlanFile, Section, Text};
 use super::secret::Masks;
 use super::suggest::not_one_of;
-use super::{Cutover, Outline, Plan, Rehearsal, Rehearse, StandIns, Window};
+use super::{Cutover, Event, Outline, Plan, Rehearsal, Rehearse, StandIns, Strategy, Window};
 use crate::error::{Context, Failure, Result};
 
 /// Reads and checks a plan file; `env` gives the value of `${NAME}`.
@@ -105,26 +106,26 @@ fn with_file<T>(
 fn plan(path: &Path, mut top: Section<'_>) -> Option<(Plan, Rehearse)> {
     let name = top.required_text("name").and_then(|name| plan_name(&top, name));
     let strategy = top.required_text("strategy").and_then(|strategy| {
-        let later = [("in-place", "write a blue-green plan")];
-        one_of(&top, "strategy", &strategy, &["blue-green"], &later)
+        let word = one_of(&top, "strategy", &strategy, &["blue-green", "in-place"], &[])?;
+        Some(if word == Strategy::InPlace.word() { Strategy::InPlace } else { Strategy::BlueGreen })
     });
+    let in_place = strategy == Some(Strategy::InPlace);
+    if in_place {
+        in_place::refuse_sections(&mut top);
+    }
     top.required("databases");
-    let databases = top.section("databases", "[databases]").map(databases::databases);
+    let databases = top.section("databases", "[databases]").map(|section| databases::databases(section, in_place));
     let journal_dir = journal_dir(&mut top);
     top.required("migrations");
-    let migrations = top.section("migrations", "[migrations]").and_then(migrations::migrations);
-    top.required("capture");
-    if let Some(capture) = top.section("capture", "[capture]") {
-        check_capture(capture);
-    }
-    let events = top.sections("event", "[[event]]").into_iter().map(event::event).collect();
-    let events = event::unique(&top, events);
-    let jobs = jobs(&mut top);
-    let cutover = cutover(&mut top);
+    let migrations = top.section("migrations", "[migrations]");
+    let migrations = migrations.and_then(|section| migrations::migrations(section, in_place));
+    let (events, jobs) = if in_place { (Some(Vec::new()), Some(1)) } else { copied(&mut top) };
+    let cutover = cutover(&mut top, in_place);
     let names = databases.as_ref().map(|databases| databases.names.as_slice()).unwrap_or_default();
     let levers = rehearse::levers(&mut top);
     let participants = rehearse::participants(&mut top);
-    let rehearse = rehearse::rehearse(&mut top, names, &participants);
+    let rehearse =
+        if in_place { Some(Rehearse::default()) } else { rehearse::rehearse(&mut top, names, &participants) };
     let participants = participant::in_order(&top, participants);
     let checks =
         top.sections("check", "[[check]]").into_iter().map(|section| expectation::check(section, names)).collect();
@@ -133,10 +134,10 @@ fn plan(path: &Path, mut top: Section<'_>) -> Option<(Plan, Rehearse)> {
     top.end();
 
     let databases = databases?;
-    strategy?;
     let plan = Plan {
         path: path.to_path_buf(),
         name: name?,
+        strategy: strategy?,
         blue: databases.blue?,
         green: databases.green?,
         others: databases.others,
@@ -151,6 +152,16 @@ fn plan(path: &Path, mut top: Section<'_>) -> Option<(Plan, Rehearse)> {
         accepts: accepts?,
     };
     Some((plan, rehearse?))
+}
+
+/// What is captured, and how many copy: sections of a blue-green plan.
+fn copied(top: &mut Section<'_>) -> (Option<Vec<Event>>, Option<usize>) {
+    top.required("capture");
+    if let Some(capture) = top.section("capture", "[capture]") {
+        check_capture(capture);
+    }
+    let events = top.sections("event", "[[event]]").into_iter().map(event::event).collect();
+    (event::unique(top, events), jobs(top))
 }
 
 fn plan_name(top: &Section<'_>, name: Text) -> Option<String> {
@@ -219,10 +230,13 @@ fn jobs(top: &mut Section<'_>) -> Option<usize> {
     jobs
 }
 
-fn cutover(top: &mut Section<'_>) -> Option<Cutover> {
+fn cutover(top: &mut Section<'_>, in_place: bool) -> Option<Cutover> {
     let default = Cutover { max_lag: 1 << 20, deadline: Duration::from_secs(5), window: None, one_way: None };
     let has = top.has("cutover");
     let Some(mut cutover) = top.section("cutover", "[cutover]") else { return (!has).then_some(default) };
+    if in_place {
+        in_place::refuse_cutover(&mut cutover);
+    }
     let max_lag = cutover.size("max_lag", default.max_lag);
     let deadline = cutover.duration("deadline", default.deadline);
     let has_window = cutover.has("window");

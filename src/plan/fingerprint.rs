@@ -199,7 +199,7 @@ impl Check {
             Sides::Both(sql) => sql,
             Sides::Each(sides) => match sides.get("blue")? {
                 Source::Sql(sql) => sql,
-                Source::Program(_) => return None,
+                Source::Program(argv) => return Some(Parts::default().text("blue program").words(argv).digest()),
             },
         };
         Some(Parts::default().text("blue").text(sql).digest())

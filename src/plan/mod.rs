@@ -38,15 +38,17 @@ pub struct Plan {
     /// Names the run; lowercase letters, digits, `-` and `_`, at most 40 characters: it becomes a folder name and part
     /// of object names.
     pub name: String,
+    /// How.
+    pub strategy: Strategy,
     /// The database that serves today.
     pub blue: Target,
-    /// The one that will.
+    /// The one that will; in place the same: what blue is after the migrations.
     pub green: Target,
     /// Further databases by name, read-only, for checks.
     pub others: BTreeMap<String, Target>,
     /// The folder that holds the journals, absolute.
     pub journal_dir: PathBuf,
-    /// What is run on green.
+    /// What is run on green, or in place on blue.
     pub migrations: Migrations,
     /// What is captured, replayed and proved.
     pub events: Vec<Event>,
@@ -62,6 +64,37 @@ pub struct Plan {
     pub checks: Vec<Check>,
     /// Findings that are gone on with.
     pub accepts: Vec<Accept>,
+}
+
+/// How an upgrade is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// On a migrated copy, then a cutover.
+    BlueGreen,
+    /// By rewritten migrations on blue itself.
+    InPlace,
+}
+
+impl Strategy {
+    /// As the plan has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::BlueGreen => "blue-green",
+            Self::InPlace => "in-place",
+        }
+    }
+}
+
+impl Plan {
+    /// Whether blue itself is migrated: there is no green then.
+    pub fn is_in_place(&self) -> bool {
+        self.strategy == Strategy::InPlace
+    }
+
+    /// The databases that the run acts on: green is none of its own in place.
+    pub fn sides(&self) -> (&Target, Option<&Target>) {
+        (&self.blue, Some(&self.green).filter(|_| !self.is_in_place()))
+    }
 }
 
 /// The little of a plan that finds what a run left beside it: needs none of the plan's variables.

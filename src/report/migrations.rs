@@ -110,7 +110,8 @@ pub(super) fn migration_doc(migration: &Migration, standing: Standing) -> Migrat
 }
 
 /// The folder, what is pending with its verbs, and what is passed over.
-pub(super) fn migrations_text(folder: Option<&FolderDoc>, migrations: &[MigrationDoc]) -> String {
+/// `alone`: without what is pending, which a plan in place shows statement by statement.
+pub(super) fn migrations_text(folder: Option<&FolderDoc>, migrations: &[MigrationDoc], alone: bool) -> String {
     let Some(folder) = folder else { return String::new() };
     let named = |standing: &str| -> Vec<&str> {
         migrations.iter().filter(|m| m.standing == standing).map(|m| m.file.as_str()).collect()
@@ -139,6 +140,9 @@ pub(super) fn migrations_text(folder: Option<&FolderDoc>, migrations: &[Migratio
     }
     let mut out = heading("Migrations folder");
     out.push_str(&text::table(&[], rows));
+    if alone {
+        return out;
+    }
     for (apart, title) in
         [(false, "Migrations, each in one transaction on green"), (true, "Migrations, statement by statement on green")]
     {

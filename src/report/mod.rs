@@ -2,7 +2,7 @@
 //!
 //! Every document begins with `"format": "teal.<kind>/1"`, has units in its names, and only ever gains fields.
 //!
-//! - `plan.rs`: what will happen; saved by `plan -o`, run by `apply`; `migrations.rs`: its folder;
+//! - `plan.rs`: what will happen; saved by `plan -o`, run by `apply`; `plan_in_place.rs`: the same in place, as text; `migrations.rs`: its folder;
 //! - `run.rs`: what happened, from the journal alone, so that it can be told on any day after;
 //! - `status.rs`: where a run stands;
 //! - `lint.rs`: what files would do, for people, code scanning and CI;
@@ -12,6 +12,7 @@ mod doctor;
 mod lint;
 mod migrations;
 mod plan;
+mod plan_in_place;
 mod run;
 mod status;
 pub mod text;

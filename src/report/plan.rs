@@ -10,12 +10,13 @@ use serde::{Deserialize, Serialize};
 use super::migrations::{
     FolderDoc, FolderSeen, MigrationDoc, StatementDoc, folder_doc, migration_doc, migrations_text,
 };
+use super::plan_in_place::in_place_text;
 use super::text::{self, count, heading};
 use crate::catalog::{Structure, Table};
 use crate::cutover::longest_switch;
 use crate::ddl::Migration;
 use crate::finding::{Finding, Severity, accepted, blockers};
-use crate::plan::{Lever, Opening, ParticipantKind, Plan, When, Window};
+use crate::plan::{Lever, Opening, ParticipantKind, Plan, Strategy, When, Window};
 use crate::planner::{Estimate, Seen, estimate};
 use crate::postgres::Protection;
 use crate::step::Step;
@@ -30,6 +31,9 @@ pub struct PlanDoc {
     pub tool: String,
     /// The plan's name.
     pub plan: String,
+    /// `blue-green` or `in-place`.
+    #[serde(default = "blue_green")]
+    pub strategy: String,
     /// The plan file, absolute.
     pub path: PathBuf,
     /// Of the plan file's meaning: no timeouts, jobs, gates or secrets.
@@ -78,6 +82,18 @@ pub struct PlanDoc {
     pub structure: Structure,
     /// The next command.
     pub next: String,
+}
+
+/// What plans saved before there was another one are.
+fn blue_green() -> String {
+    Strategy::BlueGreen.word().to_owned()
+}
+
+impl PlanDoc {
+    /// Whether blue itself is migrated.
+    pub fn is_in_place(&self) -> bool {
+        self.strategy == Strategy::InPlace.word()
+    }
 }
 
 /// A table's size.
@@ -200,6 +216,7 @@ pub fn plan_doc(subject: Subject<'_>) -> PlanDoc {
         format: "teal.plan/1".to_owned(),
         tool: env!("CARGO_PKG_VERSION").to_owned(),
         plan: plan.name.clone(),
+        strategy: plan.strategy.word().to_owned(),
         path: plan.path.clone(),
         fingerprint: plan.fingerprint(),
         blue: plan.blue.address(),
@@ -359,6 +376,9 @@ pub fn drift(saved: &PlanDoc, plan: &Plan, migrations: &[Migration], structure: 
 
 /// The document as text.
 pub fn plan_text(doc: &PlanDoc) -> String {
+    if doc.is_in_place() {
+        return in_place_text(doc);
+    }
     let side = |name: &str, address: &str, protection: &str| format!("  {name:<6} {address}  ({protection})\n");
     let mut out = format!("Plan {}\n", doc.plan);
     out.push_str(&side("blue", &doc.blue, &doc.blue_protection));
@@ -372,37 +392,49 @@ pub fn plan_text(doc: &PlanDoc) -> String {
         let rows = doc.events.iter().map(|event| vec![event.name.clone(), event.table.clone(), event.when.clone()]);
         out.push_str(&text::table(&[], rows));
     }
-    out.push_str(&migrations_text(doc.folder.as_ref(), &doc.migrations));
-    out.push_str(&heading("Largest tables"));
-    let largest = doc.tables.iter().take(8);
-    out.push_str(&text::table(
-        &[],
-        largest.map(|t| vec![t.table.clone(), show_bytes(t.bytes), show_rows(t.estimated_rows)]),
-    ));
-    if !doc.findings.is_empty() {
-        out.push_str(&heading("Findings"));
-        out.push_str(&doc.findings.iter().map(text::finding).collect::<String>());
-    }
+    out.push_str(&migrations_text(doc.folder.as_ref(), &doc.migrations, false));
+    out.push_str(&largest_tables(doc));
+    out.push_str(&findings_text(doc));
     out.push('\n');
     out.push_str(&text::wrapped(&summary(doc), 0));
     out.push_str(&format!("Next: {}\n", doc.next));
     out
 }
 
-fn cutover_rows(doc: &PlanDoc) -> Vec<Vec<String>> {
+pub(super) fn largest_tables(doc: &PlanDoc) -> String {
+    let row = |t: &TableSize| vec![t.table.clone(), show_bytes(t.bytes), show_rows(t.estimated_rows)];
+    heading("Largest tables") + &text::table(&[], doc.tables.iter().take(8).map(row))
+}
+
+pub(super) fn findings_text(doc: &PlanDoc) -> String {
+    if doc.findings.is_empty() {
+        return String::new();
+    }
+    heading("Findings") + &doc.findings.iter().map(text::finding).collect::<String>()
+}
+
+pub(super) fn cutover_rows(doc: &PlanDoc) -> Vec<Vec<String>> {
     let row = |a: &str, b: &str| vec![a.to_owned(), b.to_owned()];
     let mut rows = Vec::new();
     if let Some(WindowDoc { window, shown, .. }) = &doc.window {
         rows.push(row("window", &format!("{window}: {shown}")));
     }
-    rows.push(row("gates", "events caught up, no long transaction, structure unchanged"));
+    let in_place = doc.is_in_place();
+    rows.push(row(
+        "gates",
+        if in_place { "every check" } else { "events caught up, no long transaction, structure unchanged" },
+    ));
     rows.extend(
         doc.participants.iter().map(|p| row(&format!("prepare {}", p.name), &format!("{}, undone on failure", p.kind))),
     );
     rows.push(row("approval", "a prompt, or --yes"));
-    rows.push(row("fence", "SHARE ROW EXCLUSIVE on every table of blue: writers wait, readers go on"));
-    rows.push(row("drain", "the last events, sequences, proof"));
-    rows.push(row("decide", "COMMIT of the fence; before it everything is undone, after it only forward"));
+    if in_place {
+        rows.push(row("decide", "in the journal; before it what was prepared is undone, after it only forward"));
+    } else {
+        rows.push(row("fence", "SHARE ROW EXCLUSIVE on every table of blue: writers wait, readers go on"));
+        rows.push(row("drain", "the last events, sequences, proof"));
+        rows.push(row("decide", "COMMIT of the fence; before it everything is undone, after it only forward"));
+    }
     for p in &doc.participants {
         let group = p.group.as_ref().map(|group| format!(", at once with group {group}")).unwrap_or_default();
         rows.push(row(&format!("commit {}", p.name), &format!("{}{group}", p.kind)));
@@ -426,18 +458,23 @@ fn show_rows(rows: i64) -> String {
         .map_or_else(|_| "rows unknown (never analysed)".to_owned(), |n| format!("about {}", count(n, "row")))
 }
 
-/// `10 migrations, 71 MB, 5 events, 2 participants. Ready in about 8 s; …`
-fn summary(doc: &PlanDoc) -> String {
-    let bytes: u64 = doc.tables.iter().map(|table| table.bytes).sum();
-    let pending = doc.migrations.iter().filter(|m| m.pending).count();
+/// `2 blockers (and 1 accepted), 3 warnings`.
+pub(super) fn summary_of_findings(doc: &PlanDoc) -> String {
     let warnings = doc.findings.iter().filter(|f| f.severity == Severity::Warning).count();
     let accepted = match accepted(&doc.findings).count() {
         0 => String::new(),
         n => format!(" (and {n} accepted)"),
     };
+    format!("{}{accepted}, {}", count(blockers(&doc.findings).count(), "blocker"), count(warnings, "warning"))
+}
+
+/// `10 migrations, 71 MB, 5 events, 2 participants. Ready in about 8 s; …`
+fn summary(doc: &PlanDoc) -> String {
+    let bytes: u64 = doc.tables.iter().map(|table| table.bytes).sum();
+    let pending = doc.migrations.iter().filter(|m| m.pending).count();
     format!(
         "{}, {}, {}, {}, {}. Ready in about {} ({}); clients wait for the fence and the commits, at worst {} plus commits. \
-         Writes other than the events do not travel after the copy. {}{accepted}, {}.",
+         Writes other than the events do not travel after the copy. {}.",
         count(pending, "migration"),
         show_bytes(bytes),
         count(doc.events.len(), "event"),
@@ -446,7 +483,6 @@ fn summary(doc: &PlanDoc) -> String {
         show_millis(millis(doc.estimate.ready_in())),
         doc.estimate.basis,
         show_millis(doc.deadline_ms),
-        count(blockers(&doc.findings).count(), "blocker"),
-        count(warnings, "warning"),
+        summary_of_findings(doc),
     )
 }

@@ -6,11 +6,12 @@ use serde::Serialize;
 use super::text::{self, count, heading, thousands};
 use crate::catalog::Writes;
 use crate::cutover::Outcome;
-use crate::engine::{CheckDoc, MigratedResult, ProofResult, Settled, ValidatedResult, result_of};
+use crate::engine::{CheckDoc, LiveResult, MigratedResult, ProofResult, Settled, ValidatedResult, result_of};
 use crate::error::Result;
 use crate::finding::{Finding, blockers};
 use crate::journal::{Entry, Record, Run, State, StepStatus};
 use crate::migrate::{CommandFacts, FileFacts};
+use crate::plan::Strategy;
 use crate::replay::{Tally, Verified};
 use crate::step::{Action, Phase, Step, StepId};
 use crate::units::{show_bytes, show_millis};
@@ -23,6 +24,8 @@ pub struct RunReport {
     pub format: &'static str,
     /// The plan's name.
     pub plan: String,
+    /// `blue-green` or `in-place`.
+    pub strategy: &'static str,
     /// The run.
     pub run: String,
     /// The state's word.
@@ -45,6 +48,9 @@ pub struct RunReport {
     pub migrator: Option<CommandFacts>,
     /// Constraints, indexes and sequences of green when it was validated.
     pub green: Option<GreenFacts>,
+    /// In place: constraints and indexes of blue after the migrations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blue: Option<GreenFacts>,
     /// What became of the events.
     pub events: Option<EventsDoc>,
     /// The plan's checks, with the moment at which each was asked.
@@ -136,6 +142,7 @@ pub fn run_report(run: &Run, entries: &[Entry]) -> Result<RunReport> {
     let proof: Option<ProofResult> = result_of(run, |a| *a == Action::ProveCopy)?;
     let outcome: Option<Outcome> = cutover_result(run, "decide");
     let settled: Option<Settled> = cutover_result(run, "proof");
+    let live: Option<LiveResult> = result_of(run, |a| *a == Action::ValidateBlue)?;
     let mut checks = Vec::new();
     for outcome in migrated.into_iter().flat_map(|result| result.checks) {
         checks.push(check_doc(run, "copy", outcome));
@@ -143,6 +150,8 @@ pub fn run_report(run: &Run, entries: &[Entry]) -> Result<RunReport> {
     for outcome in validated.iter().flat_map(|result| result.checks.clone()) {
         checks.push(check_doc(run, "now", outcome));
     }
+    checks.extend(live.iter().flat_map(|live| &live.checks).map(|outcome| check_doc(run, "after", outcome.clone())));
+    checks.extend(checks_after_the_switch(run));
     checks.extend(settled.iter().flat_map(|settled| settled.checks.clone()));
     let events = settled
         .map(|settled| (settled.tally, settled.verified))
@@ -151,6 +160,7 @@ pub fn run_report(run: &Run, entries: &[Entry]) -> Result<RunReport> {
     let mut report = RunReport {
         format: "teal.report/1",
         plan: run.plan.clone(),
+        strategy: if run.is_in_place() { Strategy::InPlace.word() } else { Strategy::BlueGreen.word() },
         run: run.id.to_string(),
         state: run.state.word().to_owned(),
         verdict: "open",
@@ -162,6 +172,7 @@ pub fn run_report(run: &Run, entries: &[Entry]) -> Result<RunReport> {
         migrations: file_facts(run),
         migrator: result_of(run, |a| *a == Action::MigrateCommand)?,
         green: validated.as_ref().map(|result| result.green),
+        blue: live.as_ref().map(|live| live.blue),
         events,
         checks,
         levers: levers(run, entries),
@@ -173,11 +184,31 @@ pub fn run_report(run: &Run, entries: &[Entry]) -> Result<RunReport> {
                 _ => None,
             })
             .collect(),
-        findings: validated.map(|result| result.findings).unwrap_or_default(),
+        findings: validated
+            .map(|result| result.findings)
+            .or(live.map(|live| live.findings))
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|finding| finding.accepted.is_none())
+            .collect(),
         accepted: run.accepted.clone(),
     };
     report.verdict = verdict(run, &report);
     Ok(report)
+}
+
+/// In place every check is asked once more when everybody has switched. What compares with before the migrations was held to
+/// it then: clients have written since.
+fn checks_after_the_switch(run: &Run) -> Vec<CheckDoc> {
+    let proof: Option<LiveResult> = if run.is_in_place() { cutover_result(run, "proof") } else { None };
+    let Some(LiveResult { checks, findings, .. }) = proof else { return Vec::new() };
+    let doc = |outcome: CheckOutcome| {
+        let object = format!("check {}", outcome.name);
+        let past = findings.iter().any(|finding| finding.id == "check/differs" && finding.object == object);
+        let doc = check_doc(run, "switch", outcome);
+        CheckDoc { binding: doc.binding && !past, ..doc }
+    };
+    checks.into_iter().map(doc).collect()
 }
 
 /// A check that binds, unless the plan went on with its failure.
@@ -235,7 +266,7 @@ fn steps(run: &Run, entries: &[Entry]) -> Vec<StepDoc> {
 }
 
 fn file_facts(run: &Run) -> Vec<FileFacts> {
-    let files = run.steps.iter().filter(|step| matches!(step.action, Action::MigrateFile { .. }));
+    let files = run.steps.iter().filter(|step| step.action.file().is_some());
     files.filter_map(|step| serde_json::from_value(run.result(&step.id)?.clone()).ok()).collect()
 }
 
@@ -253,7 +284,7 @@ fn cutover(run: &Run, entries: &[Entry], outcome: Option<Outcome>) -> Option<Cut
     })
 }
 
-/// Passed: the copy is proved, every binding check holds, every event is settled and verified. Open: not there yet.
+/// Passed: the copy is proved, or in place blue was looked at; every binding check holds, every event is settled and verified. Open: not there yet.
 fn verdict(run: &Run, report: &RunReport) -> &'static str {
     let checks_fail = report.checks.iter().any(|check| check.binding && !check.outcome.passed);
     let events_fail = report.events.as_ref().is_some_and(|events| events.lost > 0 || events.tally.dead > 0);
@@ -268,8 +299,9 @@ fn verdict(run: &Run, report: &RunReport) -> &'static str {
         return "failed";
     }
     let settled = report.events.as_ref().is_some_and(|events| events.tally.is_settled());
+    let proved = if run.is_in_place() { report.blue.is_some() } else { settled && report.copy.is_some() };
     let over = matches!(run.state, State::Green | State::Finished);
-    if over && settled && report.copy.is_some() { "passed" } else { "open" }
+    if over && proved { "passed" } else { "open" }
 }
 
 /// The report as text.
@@ -293,7 +325,8 @@ pub fn run_text(report: &RunReport) -> String {
     out.push_str(&text::table(&[], proof_rows(report)));
     if let Some(cutover) = &report.cutover {
         out.push_str(&heading("Cutover"));
-        out.push_str(&text::table(&[], cutover_rows(cutover)));
+        let in_place = report.strategy == Strategy::InPlace.word();
+        out.push_str(&text::table(&[], if in_place { switch_rows(cutover) } else { cutover_rows(cutover) }));
     }
     if !report.levers.is_empty() {
         out.push_str(&heading("Levers"));
@@ -333,6 +366,7 @@ fn proof_rows(report: &RunReport) -> Vec<Vec<String>> {
             "copy",
             format!("{}, {}: counts and digests equal blue's", count(copy.tables, "table"), count(copy.rows, "row")),
         ),
+        None if report.strategy == Strategy::InPlace.word() => {}
         None => row("copy", "not proved yet".to_owned()),
     }
     if let Some(EventsDoc { tally, verified, lost }) = &report.events {
@@ -360,9 +394,22 @@ fn proof_rows(report: &RunReport) -> Vec<Vec<String>> {
             ),
         );
     }
+    if let Some(blue) = &report.blue {
+        let of = format!("{} of {} constraints validated", blue.validated, blue.constraints);
+        row("blue", format!("{of}, {} of {} indexes valid", blue.valid, blue.indexes));
+    }
     let (passed, failed): (Vec<_>, Vec<_>) = report.checks.iter().filter(|c| c.binding).partition(|c| c.outcome.passed);
     row("checks", format!("{} passed, {} failed", passed.len(), failed.len()));
     rows
+}
+
+/// In place nobody was held, and nothing stayed behind.
+fn switch_rows(cutover: &CutoverDoc) -> Vec<Vec<String>> {
+    let kept = ["decided", "switched", "way back"];
+    cutover_rows(cutover)
+        .into_iter()
+        .filter(|row| row.first().is_some_and(|name| kept.contains(&name.as_str())))
+        .collect()
 }
 
 fn cutover_rows(cutover: &CutoverDoc) -> Vec<Vec<String>> {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::LivePart;
+
 /// What a step does. Adding one makes the compiler name every place that must know it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
@@ -54,12 +56,41 @@ pub enum Action {
     ReplayEvents,
     /// Constraints, indexes and sequences of green; every event verified.
     ValidateGreen,
+    /// In place: our receipts on blue.
+    PrepareBlue,
+    /// In place: the checks' answers before the first migration.
+    AskBefore,
+    /// In place: one migration file on blue, in the form that live clients bear.
+    MigrateLive {
+        /// The file's name inside the migrations folder.
+        file: String,
+        /// What is run.
+        parts: Vec<LivePart>,
+    },
+    /// In place: blue's constraints and indexes, and the checks, before against after.
+    ValidateBlue,
 }
 
 impl Action {
+    /// The migration file that it runs.
+    pub fn file(&self) -> Option<&str> {
+        match self {
+            Self::MigrateFile { file } | Self::MigrateLive { file, .. } => Some(file),
+            _ => None,
+        }
+    }
+
+    /// Whether it is the last look at what serves next.
+    pub fn is_last_look(&self) -> bool {
+        matches!(self, Self::ValidateGreen | Self::ValidateBlue)
+    }
+
     /// Whether a done step may take changed input and be done again without the copy: it only looks, or, like replay,
     /// it goes on until the cutover anyway.
     pub fn is_repeatable(&self) -> bool {
-        matches!(self, Self::CheckMigrated | Self::CloseGreen | Self::ReplayEvents | Self::ValidateGreen)
+        matches!(
+            self,
+            Self::CheckMigrated | Self::CloseGreen | Self::ReplayEvents | Self::ValidateGreen | Self::ValidateBlue
+        )
     }
 }

@@ -2,6 +2,7 @@
 //! running steps send.
 
 mod action;
+mod live;
 mod notice;
 
 use std::fmt;
@@ -9,6 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use action::Action;
+pub use live::{LiveBatches, LiveHow, LivePart, LiveStep};
 pub use notice::{Notice, NoticeBody, Notices, Unit};
 
 /// The phases of a run, in order.

@@ -17,6 +17,7 @@ pub enum Unit {
     Files,
     Events,
     Tables,
+    Statements,
     Indexes,
     Seconds,
 }
@@ -30,6 +31,7 @@ impl Unit {
             Self::Files => "files",
             Self::Events => "events",
             Self::Tables => "tables",
+            Self::Statements => "statements",
             Self::Indexes => "indexes",
             Self::Seconds => "seconds",
         }

@@ -15,6 +15,7 @@ mod check;
 mod compare;
 mod digest;
 mod green;
+mod live;
 mod program;
 mod sorted;
 
@@ -24,3 +25,4 @@ pub use check::{CheckOutcome, ask, run_check, sides_of};
 pub use compare::compare;
 pub use digest::{TableDigest, compare as compare_digests, digest_all, digest_in_parts};
 pub use green::{GreenFacts, check_green, unlogged_lost};
+pub use live::{Unsound, check_live, read_unsound};

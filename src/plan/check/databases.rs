@@ -19,16 +19,21 @@ pub(super) struct Databases {
     pub(super) names: Vec<String>,
 }
 
-pub(super) fn databases(mut section: Section<'_>) -> Databases {
+/// `in_place`: blue alone; what is called green then is blue after the migrations.
+pub(super) fn databases(mut section: Section<'_>, in_place: bool) -> Databases {
     let file = section.file;
     section.required("blue");
-    section.required("green");
+    if in_place {
+        section.refuse("green", "an in-place plan has no green: blue itself is migrated");
+    } else {
+        section.required("green");
+    }
     let mut urls: Vec<(String, Text)> = Vec::new();
     let mut databases = Databases { blue: None, green: None, others: BTreeMap::new(), names: Vec::new() };
     let keys: Vec<_> = section.keys().collect();
     for key in keys {
         let name = key.get_ref().to_string();
-        if misspelled(&section, &name) {
+        if misspelled(&section, &name) || (in_place && name == "green") {
             continue;
         }
         let url = match file.stand_ins {
@@ -61,6 +66,9 @@ pub(super) fn databases(mut section: Section<'_>) -> Databases {
         if !databases.names.iter().any(|there| there == name) {
             databases.names.push(name.to_owned());
         }
+    }
+    if in_place {
+        databases.green.clone_from(&databases.blue);
     }
     same_url(file, urls);
     section.end();

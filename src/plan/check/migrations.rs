@@ -16,8 +16,11 @@ const AUTO: &str = "auto";
 pub const LAYOUT_NAMES: [&str; 9] =
     ["plain", "flyway", "golang-migrate", "pop", "sqlx", "goose", "dbmate", "diesel", "refinery"];
 
-pub(super) fn migrations(mut section: Section<'_>) -> Option<Migrations> {
+pub(super) fn migrations(mut section: Section<'_>, in_place: bool) -> Option<Migrations> {
     let source = source(&mut section);
+    if in_place && section.has("command") {
+        section.refuse("command", "an in-place plan needs \"source\": what a program runs can't be rewritten");
+    }
     let layout = layout(&mut section);
     let table = section.text("table").map(|text| text.value);
     let applied = section.text("applied").map(|text| text.value);
