@@ -16,11 +16,13 @@ pub mod transaction;
 pub mod piece;
 pub mod parse;
 pub mod read;
+pub mod name;
 pub mod lock;
 pub mod known;
 pub mod assess;
 pub mod rule;
 pub mod lint;
+pub mod rewrite;
 pub mod bind;
 
 pub use bind::{Bound, bind};
