@@ -36,10 +36,11 @@ enum Annotations {
     None,
 }
 
-/// A file and whether its tool runs it in a transaction.
-struct Source {
-    file: SqlFile,
-    in_transaction: bool,
+/// A file, whether its tool runs it in a transaction, and which tool that is.
+pub(super) struct Source {
+    pub(super) file: SqlFile,
+    pub(super) in_transaction: bool,
+    pub(super) layout: &'static str,
 }
 
 pub fn run(args: &LintArgs, out: &Output) -> Result<()> {
@@ -75,15 +76,19 @@ pub fn run(args: &LintArgs, out: &Output) -> Result<()> {
     }
 }
 
-fn sources(path: &Path) -> Result<Vec<Source>> {
+pub(super) fn sources(path: &Path) -> Result<Vec<Source>> {
     let folder = if path.is_dir() {
         ddl::read_folder(path)?
     } else if path.extension().is_some_and(|end| end == "toml") {
         folder_of(path)?
     } else {
-        return Ok(vec![Source { file: read_sql_file(path)?, in_transaction: true }]);
+        return Ok(vec![Source { file: read_sql_file(path)?, in_transaction: true, layout: "plain" }]);
     };
-    let source = |migration: Migration| Source { in_transaction: migration.apart.is_none(), file: migration.sql };
+    let source = |migration: Migration| Source {
+        in_transaction: migration.apart.is_none(),
+        layout: migration.layout.name,
+        file: migration.sql,
+    };
     Ok(folder.migrations.into_iter().map(source).collect())
 }
 
@@ -104,7 +109,7 @@ fn folder_of(plan: &Path) -> Result<Folder> {
 }
 
 /// A dump without psql's own lines (`\restrict`, `\connect`), which stand alone.
-fn read_schema(path: &Path) -> Result<SqlFile> {
+pub(super) fn read_schema(path: &Path) -> Result<SqlFile> {
     let text = std::fs::read_to_string(path).with_context(|| path.display())?;
     let sql: String = text.split_inclusive('\n').filter(|line| !line.starts_with('\\')).collect();
     SqlFile::from_bytes(path, sql.into_bytes())

@@ -19,6 +19,7 @@ mod plan;
 mod progress;
 mod rehearse;
 mod report;
+mod rewrite;
 mod status;
 mod upgrade;
 mod validate;
@@ -103,6 +104,8 @@ enum Command {
     Finish(finish::FinishArgs),
     /// What migration files would do to a live database, from their text alone
     Lint(lint::LintArgs),
+    /// Migration files in a form that keeps nobody waiting and ends the same
+    Rewrite(rewrite::RewriteArgs),
     /// Explain a finding or the exit codes
     Explain(explain::ExplainArgs),
     /// All of it on two throwaway servers under live traffic
@@ -161,6 +164,7 @@ async fn run(command: Command, verbose: u8, out: &Output) -> Result<()> {
         Command::Abort(args) => abort::run(args, out).await,
         Command::Finish(args) => finish::run(args, out).await,
         Command::Lint(args) => lint::run(&args, out),
+        Command::Rewrite(args) => rewrite::run(&args, out),
         Command::Explain(args) => explain::run(&args, out),
         Command::Demo(args) => Box::pin(demo::run(args, out)).await,
     }

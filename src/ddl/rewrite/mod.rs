@@ -25,6 +25,8 @@ mod view;
 
 use std::ops::Range;
 
+use serde::Serialize;
+
 use super::known::Known;
 use super::lint::{accepts, is_marked_without_transaction, read_checked};
 use super::read::AlterCommand;
@@ -140,7 +142,7 @@ pub struct Refused {
 }
 
 /// One kind of rewriting.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Rewrite {
     /// Its stable name; `explain rewrite/<id>`.
     pub id: &'static str,
@@ -155,6 +157,7 @@ pub struct Rewrite {
     /// A file that it rewrites.
     pub example: &'static str,
     /// What it makes of something; `None`: not its business.
+    #[serde(skip)]
     pub(crate) apply: Apply,
 }
 
