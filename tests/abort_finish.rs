@@ -395,3 +395,33 @@ async fn a_green_that_is_gone_for_good_keeps_blue_from_nothing_and_is_no_way_on_
     stage.run(&["cutover", "--yes"]).expect(0);
     without_green(&["abort", "--yes", "--green-gone"]).expect(3).says("decided");
 }
+
+/// Several plans in one folder: what is said to be run next can be run as it stands.
+#[tokio::test]
+async fn abort_and_finish_look_before_they_ask_and_what_comes_next_names_the_plan() {
+    let stage = Stage::new().await;
+    stage.write("other.toml", &stage.read("plan.toml").replace("name = \"small\"", "name = \"other\""));
+    // No run: nothing is asked, so that no terminal is needed either.
+    let none = stage.run(&["abort", "plan.toml"]).expect(0);
+    assert!(none.stdout.contains("left on blue   nothing") && none.stderr.is_empty(), "{}", none.stderr);
+    let hint = "Hint: switch with: migrate cutover plan.toml; or put everything back: migrate abort plan.toml";
+    stage.run(&["finish", "plan.toml"]).expect(3).says("blue has no decision").says(hint);
+
+    stage.run(&["apply", "--yes", "plan.toml"]).expect(0);
+    stage.run(&["finish", "plan.toml"]).expect(3).says("the run is ready, not green").says("migrate cutover plan.toml");
+    stage.run(&["abort", "plan.toml"]).expect(3).says("approval is needed");
+    let other = stage.run(&["abort", "--yes", "other.toml"]).expect(3);
+    other.says("is of plan small, not of other");
+    stage.pair.on_blue().await.run("UPDATE token SET active = false WHERE signature = 't1'").await.unwrap();
+    stage.pair.on_blue().await.run("INSERT INTO account (name) VALUES ('late')").await.unwrap();
+    let cutover = stage.run(&["cutover", "--yes", "plan.toml"]).expect(0);
+    let writes = cutover.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(writes.contains("2 row writes since the copy; what 1 event carried travels, the rest stays"), "{writes}");
+    stage.run(&["abort", "plan.toml"]).expect(3).says("the run has decided (state green)");
+    let finished = stage.run(&["finish", "--yes", "plan.toml"]).expect(0);
+    let left = finished.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(left.contains("take it down with: migrate finish plan.toml --unfence"), "{left}");
+    // A blue that was switched away from is no blue for a next run.
+    let again = stage.run(&["apply", "--yes", "plan.toml"]).expect(3);
+    again.says("guard/blue-retired").says("migrate finish plan.toml --unfence");
+}

@@ -268,8 +268,8 @@ async fn writes_are_counted_per_table_and_a_reset_makes_them_unknown() {
     assert_eq!(
         writes_since(&db, &again).await.unwrap(),
         Writes::AtMost(vec![
-            TableWrites { table: Name::new("public", "fresh"), inserted: 1, updated: 0, deleted: 0 },
-            TableWrites { table: Name::new("public", "token"), inserted: 1, updated: 2, deleted: 1 },
+            TableWrites { table: Name::new("public", "fresh"), inserted: 1, updated: 0, deleted: 0, events: 0 },
+            TableWrites { table: Name::new("public", "token"), inserted: 1, updated: 2, deleted: 1, events: 0 },
         ])
     );
     db.run("SELECT pg_stat_reset()").await.unwrap();

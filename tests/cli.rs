@@ -4,13 +4,13 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
+use support::shape::{shape, together};
 use support::stage::{Ran, SCHEMA, Stage};
 
 /// The last line of stderr, which is `Hint: …` after every failure.
@@ -30,70 +30,6 @@ fn migrate(folder: &Path, args: &[&str]) -> Ran {
 fn password(stage: &Stage) -> String {
     let url = stage.pair.server.url("blue");
     url.split('@').next().unwrap().rsplit(':').next().unwrap().to_owned()
-}
-
-/// `{"a": 1, "b": [{"c": null}]}` as `{"a": "integer", "b": [{"c": "null"}]}`: what a reader of the JSON relies on.
-/// Elements of a list are taken together; an object whose keys are data has one entry, `*`.
-fn shape(value: &Value) -> Value {
-    match value {
-        Value::Null => "null".into(),
-        Value::Bool(_) => "boolean".into(),
-        Value::Number(n) if n.is_f64() => "number".into(),
-        Value::Number(_) => "integer".into(),
-        Value::String(_) => "string".into(),
-        Value::Array(list) => Value::Array(list.iter().map(shape).reduce(together).into_iter().collect()),
-        Value::Object(map) => {
-            let keys_are_data = map.keys().any(|key| key.contains([' ', '.']));
-            let shapes = map.iter().map(|(key, value)| (key.clone(), shape(value)));
-            if keys_are_data {
-                let one = shapes.map(|(_, shape)| shape).reduce(together);
-                Value::Object(one.map(|shape| ("*".to_owned(), shape)).into_iter().collect())
-            } else {
-                Value::Object(shapes.collect())
-            }
-        }
-    }
-}
-
-/// The shape that two shapes have in common: every key of both, `a | b` where a value may be either.
-fn together(a: Value, b: Value) -> Value {
-    match (a, b) {
-        (a, b) if a == b => a,
-        (Value::Object(a), Value::Object(b)) => {
-            let (mut all, second) = (a, b);
-            let optional = |shape: &Value| match shape {
-                Value::String(name) if !name.ends_with('?') => format!("{name}?").into(),
-                other => other.clone(),
-            };
-            for (key, shape) in &mut all {
-                if !second.contains_key(key) {
-                    *shape = optional(shape);
-                }
-            }
-            for (key, shape) in second {
-                let merged = match all.remove(&key) {
-                    Some(first) => together(first, shape),
-                    None => optional(&shape),
-                };
-                all.insert(key, merged);
-            }
-            let sorted: BTreeMap<String, Value> = all.into_iter().collect();
-            Value::Object(sorted.into_iter().collect::<Map<_, _>>())
-        }
-        (Value::Array(a), Value::Array(b)) => {
-            Value::Array(a.into_iter().chain(b).reduce(together).into_iter().collect())
-        }
-        (a, b) => {
-            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let (a, b) = (text(&a), text(&b));
-            let mut names: Vec<&str> =
-                a.split(" | ").chain(b.split(" | ")).map(|name| name.trim_end_matches('?')).collect();
-            names.sort_unstable();
-            names.dedup();
-            let optional = if a.ends_with('?') || b.ends_with('?') { "?" } else { "" };
-            format!("{}{optional}", names.join(" | ")).into()
-        }
-    }
 }
 
 fn snapshot(name: &str, value: &Value) {
@@ -321,7 +257,10 @@ async fn json_keeps_its_shape_on_every_command() {
     let json = |args: &[&str], code: i32| stage.run(&[args, &["--format", "json"]].concat()).expect(code);
     snapshot("abort", &document(&json(&["abort", "--yes"], 0)));
     snapshot("plan", &document(&json(&["plan"], 0)));
+    // With a finding: an unlogged event's table.
+    stage.pair.on_blue().await.run("ALTER TABLE token SET UNLOGGED").await.unwrap();
     snapshot("doctor", &document(&json(&["doctor"], 0)));
+    stage.pair.on_blue().await.run("ALTER TABLE token SET LOGGED").await.unwrap();
     snapshot("status_new", &document(&json(&["status"], 0)));
     snapshot("explain", &document(&json(&["explain", "check/failed"], 0)));
     snapshot("error", &document(&json(&["cutover", "--yes"], 3)));

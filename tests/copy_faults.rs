@@ -6,14 +6,17 @@ mod support;
 
 use std::path::PathBuf;
 
+use rustix::process::Signal;
 use support::Pair;
-use support::running::{until, until_sql};
+use support::running::{Running, until, until_sql};
+use support::stage::{PARTICIPANTS, SCHEMA as STAGED, Stage};
 use teal::catalog::{Table, cut, read_tables};
 use teal::error::Result;
 use teal::postgres::{Access, Db, Target};
+use teal::sandbox::Server;
 use teal::snapshot::{self, Export, Jobs, Rows, TableCopied};
 use teal::step::{Notice, NoticeBody, Notices, Phase, StepId};
-use teal::validate::{compare_digests, digest_all};
+use teal::validate::{check_green, compare_digests, digest_all};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
@@ -287,4 +290,82 @@ async fn a_green_with_room_for_fewer_workers_says_so_and_one_without_any_is_a_cl
     assert!(failure.what.contains("too many connections"), "{failure}");
     assert!(failure.hint.unwrap().contains("close sessions"));
     drop(held);
+}
+
+/// Tables that are copied before the last one, and those that a crash empties: what green had acknowledged counts no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_green_that_crashes_in_the_middle_gets_again_what_it_lost_and_a_later_crash_is_seen() {
+    let green_server = Server::start(&[]).unwrap();
+    let pair = Pair::on(Server::start(&[]).unwrap(), Some(green_server), SCHEMA).await;
+    let copy = Copy::begin(&pair).await;
+    let holder = hold(&pair, "blank").await;
+    let (notices, mut from) = heard();
+    let crash = async {
+        // One worker, the largest first: all that is larger than the held table is in by then.
+        until("the copy to wait", async || number(&holder, WAITS).await > 0).await;
+        assert_eq!(number(&holder, "SELECT count(*) FROM quick").await, 2000);
+        pair.green_on().crash().unwrap();
+        pair.green_on().resume().unwrap();
+        assert_eq!(number(&pair.on_green().await, "SELECT count(*) FROM quick").await, 0);
+    };
+    let (copied, ()) = tokio::join!(copy.rows(Jobs::fixed(1), &notices), crash);
+    assert_eq!(copied.unwrap().iter().map(|table| table.rows).sum::<u64>(), 13_800);
+    assert_same_rows(&pair).await;
+    let said = said(&mut from);
+    let again = said.iter().find(|on| on.starts_with("green, which crashed: ")).unwrap_or_else(|| panic!("{said:?}"));
+    assert!(again.contains("public.quick") && again.ends_with(" are copied again"), "{again}");
+
+    assert_eq!(snapshot::lost_unlogged(&pair.on_green().await).await.unwrap(), [""; 0]);
+    pair.green_on().crash().unwrap();
+    pair.green_on().resume().unwrap();
+    let green = pair.on_green().await;
+    assert_eq!(snapshot::lost_unlogged(&green).await.unwrap(), ["public.quick"]);
+    let (_, findings) = check_green(&green, &pair.on_blue().await).await.unwrap();
+    assert!(findings.iter().any(|finding| finding.id == "validate/unlogged-lost"), "{findings:?}");
+}
+
+/// Rows of `gated` wait on green, in the middle of their COPY, for an advisory lock of that database.
+const GATED: &str = "
+    CREATE FUNCTION gate() RETURNS boolean LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_catalog.pg_advisory_xact_lock_shared(42); RETURN true; END';
+    CREATE TABLE gated (id int CHECK (public.gate()));
+    INSERT INTO gated SELECT generate_series(1, 100)";
+
+const AT_THE_GATE: &str =
+    "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 42 AND NOT granted)";
+const OURS: &str = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'teal%')";
+
+/// A lost keeper, Ctrl-C, and another number of jobs, each in the middle of a chunk of the real program.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_the_middle_of_a_chunk_a_lost_keeper_and_a_signal_end_the_program_and_an_edit_of_jobs_is_taken() {
+    let stage = Stage::with(&format!("{STAGED} {GATED}"), PARTICIPANTS).await;
+    let (blue, gate) = (stage.pair.on_blue().await, stage.pair.on_green().await);
+    gate.run("SELECT pg_advisory_lock(42)").await.unwrap();
+
+    let running = Running::start(&stage, &["apply", "--yes"]);
+    until_sql(&gate, AT_THE_GATE).await;
+    // The one that holds every table in the snapshot and asks nothing: a worker holds what it has read.
+    let keeper = "SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE state = 'idle in transaction' \
+                  AND relation IS NOT NULL GROUP BY pid ORDER BY count(*) DESC, min(backend_start) LIMIT 1";
+    let keeper: i32 = blue.row(keeper, &[]).await.unwrap().get(0);
+    blue.row("SELECT pg_terminate_backend($1)", &[&keeper]).await.unwrap();
+    let lost = running.end().await.expect(1).says("the session that holds the snapshot of the copy was lost");
+    let lost = lost.says("State: blue serves").says("Hint: ");
+    assert!(!lost.stderr.contains("done  snapshot/copy"), "{}", lost.stderr);
+    until_sql(&blue, OURS).await;
+
+    let running = Running::start(&stage, &["apply", "--yes"]);
+    until_sql(&gate, AT_THE_GATE).await;
+    running.signal(Signal::INT);
+    running.end().await.expect(1).says("interrupted").says("Hint: go on with: migrate apply plan.toml");
+    until_sql(&blue, OURS).await;
+
+    let running = Running::start(&stage, &["apply", "--yes"]);
+    until_sql(&gate, AT_THE_GATE).await;
+    stage.edit("plan.toml", "jobs = 2", "jobs = 3");
+    running.says("[snapshot] jobs is 3 now").await;
+    gate.run("SELECT pg_advisory_unlock(42)").await.unwrap();
+    running.end().await.expect(0);
+    assert!(stage.journal().contains(&"settings_changed".to_owned()), "{:?}", stage.journal());
+    assert_eq!(number(&gate, "SELECT count(*) FROM gated").await, 100);
 }

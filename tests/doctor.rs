@@ -5,15 +5,21 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::net::{IpAddr, UdpSocket};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
 use support::Pair;
+use support::running::until_sql;
+use support::small_disk::SmallDisk;
 use support::stage::{Ran, SCHEMA, Stage};
 use teal::finding::Severity;
 use teal::guard::{self, CHECKS, Examined, Wanted};
 use teal::plan::read_plan;
+use teal::sandbox::{Binaries, Server};
 
 /// Runs `doctor` with other URLs; gives the document. Its verdict and the exit code always agree.
 fn ask(stage: &Stage, urls: &[(&str, &str)]) -> Value {
@@ -213,6 +219,116 @@ async fn what_is_at_work_on_blue_or_stands_in_the_way_is_named_with_what_ends_it
         blue.run(statement).await.unwrap();
     }
     assert_eq!(heavy(&doctor(&stage, 0)), BTreeSet::new());
+}
+
+/// The transaction that has ended for good; the server's numbers begin there.
+const FAR_ON: u64 = 1_950_000_000;
+
+/// Lets a server that stands still go on with its transaction numbers almost used up, as after years.
+fn age(server: &Server) {
+    let (data, binaries) = (server.folder().join("data"), Binaries::find_major(server.major()).unwrap());
+    // The page of the commit log that holds the number: 2^20 of them are one file.
+    let page = data.join(format!("pg_xact/{:04X}", FAR_ON >> 20));
+    let owner = std::fs::metadata(&data).unwrap();
+    std::fs::write(&page, vec![0; 256 << 10]).unwrap();
+    std::os::unix::fs::chown(&page, Some(owner.uid()), Some(owner.gid())).unwrap();
+    let mut reset = teal::sandbox::program_as_server_user(&binaries.path("pg_resetwal"));
+    let reset = reset.args(["--force", "--next-transaction-id", &FAR_ON.to_string(), "--pgdata"]).arg(&data);
+    let done = reset.current_dir("/").output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+}
+
+/// The address by which others would reach this machine; none where it has no network.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    // Nothing is sent: the kernel only chooses a route.
+    socket.connect("198.51.100.1:9").ok()?;
+    Some(socket.local_addr().ok()?.ip()).filter(|address| !address.is_loopback() && !address.is_unspecified())
+}
+
+#[tokio::test]
+async fn a_blue_of_great_age_and_what_hangs_on_it_and_on_its_extensions_is_named() {
+    let settings = [
+        ("wal_level", "logical"),
+        ("autovacuum", "off"),
+        ("autovacuum_freeze_max_age", "1000000000"),
+        // The vacuums by force that come all the same are at the catalogs for long.
+        ("autovacuum_max_workers", "1"),
+        ("autovacuum_vacuum_cost_delay", "100ms"),
+        ("autovacuum_vacuum_cost_limit", "1"),
+        ("vacuum_failsafe_age", "2100000000"),
+        ("shared_preload_libraries", "pg_stat_statements"),
+        ("listen_addresses", "*"),
+    ];
+    let schema = "CREATE EXTENSION pg_stat_statements; CREATE EXTENSION hstore;
+                  UPDATE pg_extension SET extname = 'pg_partman' WHERE extname = 'hstore';
+                  CREATE COLLATION german (provider = icu, locale = 'de'); CREATE TABLE word (w text COLLATE german);
+                  UPDATE pg_collation SET collversion = '0' WHERE collname = 'german'";
+    let disk = SmallDisk::mount(160);
+    let green = disk.as_ref().map_or_else(|| Server::start(&[]), |disk| Server::start_in(disk.path(), &[])).unwrap();
+    let blue = Server::start(&settings).unwrap();
+    let stage = Stage::on(Pair::on(blue, Some(green), &format!("{SCHEMA} {schema}")).await, "");
+    let server = &stage.pair.server;
+    let blue = stage.pair.on_blue().await;
+    blue.run("CREATE TABLE bulk AS SELECT repeat('x', 1000) FROM generate_series(1, 60000)").await.unwrap();
+    blue.run("SELECT pg_create_logical_replication_slot('forgotten', 'pgoutput')").await.unwrap();
+    blue.run("CHECKPOINT").await.unwrap();
+    server.crash().unwrap();
+    age(server);
+    let hba = server.folder().join("data/pg_hba.conf");
+    let more = std::fs::read_to_string(&hba).unwrap() + "host all all samenet scram-sha-256\n";
+    std::fs::write(&hba, more).unwrap();
+    server.resume().unwrap();
+    // Somebody who follows blue's log, as a standby does.
+    let mut follower = Command::new("pg_receivewal")
+        .args(["--no-loop", "--directory"])
+        .arg(stage.path("."))
+        .args(["--dbname", &server.url("postgres")])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let following = "SELECT EXISTS (SELECT FROM pg_stat_replication WHERE state = 'streaming')";
+    until_sql(&stage.pair.on_blue().await, following).await;
+
+    let outside = own_address().map(|ip| server.url("blue").replace("127.0.0.1", &ip.to_string()));
+    let mut urls = vec![("GREEN_URL", stage.pair.green_on().url("green"))];
+    urls.extend(outside.clone().map(|url| ("BLUE_URL", url)));
+    let urls: Vec<(&str, &str)> = urls.iter().map(|(name, url)| (*name, url.as_str())).collect();
+    if let Some(disk) = &disk {
+        stage.edit(
+            "plan.toml",
+            "[migrations]",
+            &format!("[journal]\ndir = \"{}\"\n\n[migrations]", disk.path().display()),
+        );
+        disk.fill_but(40 << 20);
+    }
+    let document = doctor_with(&stage, &urls, 3);
+    follower.kill().unwrap();
+    follower.wait().unwrap();
+
+    let first = |id: &str| found(&document, id).into_iter().next().unwrap_or_else(|| panic!("no {id} in {document:#}"));
+    assert!(first("guard/wraparound").starts_with("blocker blue: 1,949,9"), "{}", first("guard/wraparound"));
+    assert!(first("guard/horizon-held").contains("slot 'forgotten' has held vacuum back for 1,949,9"), "{document:#}");
+    let forced = "warning blue: autovacuum vacuums public.token by force, now or soon, to prevent wraparound";
+    assert_eq!(first("guard/vacuum-by-force"), forced);
+    assert_eq!(next_of(&document, "guard/vacuum-by-force"), ["VACUUM (FREEZE) public.token;"]);
+    assert!(first("guard/collation-version").contains("went from 0 to "), "{document:#}");
+    assert!(first("guard/standby").starts_with("note blue: followers of blue: pg_receivewal"), "{document:#}");
+    let preload = "warning green extension pg_stat_statements: blue has pg_stat_statements, and green's server does not \
+                   load it at its start";
+    assert_eq!(first("guard/preload-library"), preload);
+    let acts = "warning blue extension pg_partman: it makes and drops partitions by itself";
+    assert_eq!(first("guard/extension-acts"), acts);
+    if disk.is_some() {
+        assert!(first("guard/disk-green").starts_with("blocker green: green's disk has "), "{document:#}");
+        assert!(first("guard/disk-here").starts_with("blocker this machine: "), "{document:#}");
+    }
+    let seen = topic(&document, "connection")["seen"].to_string();
+    if outside.is_some() {
+        assert_eq!(first("guard/no-tls"), "warning blue: blue is reached without TLS");
+        assert!(seen.contains(" ms away, no TLS, "), "{seen}");
+    }
+    assert!(seen.contains("no TLS (loopback)"), "{seen}");
 }
 
 #[tokio::test]

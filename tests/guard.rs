@@ -202,8 +202,22 @@ async fn roles_that_green_lacks_are_made_by_what_is_said() {
 async fn event_tables_keys_and_predicates_are_tried() {
     let pair = Pair::start(SCHEMA).await;
     pair.on_blue().await.run("CREATE TABLE keyless (a int, b int); CREATE UNIQUE INDEX ON keyless (a)").await.unwrap();
+    let parts = "CREATE TABLE part (id int, at date, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+                 CREATE TABLE part_all PARTITION OF part DEFAULT";
+    pair.on_blue().await.run(parts).await.unwrap();
     let mut plan = plan(&pair.blue, &pair.green);
     let mut said = Vec::new();
+    // Looked for by what decides the partition, a row that moved would not be found.
+    plan.events = vec![Event {
+        verify: "SELECT 1 FROM part WHERE id = :id AND at = :at".into(),
+        ..event("part", "id > 0", None)
+    }];
+    let found = check(&plan).await;
+    let moved = "blocker guard/event-partition: its statements name :at, which decides the partition of public.part";
+    assert_eq!(lines(&found), [moved]);
+    assert!(next_of(&found, "guard/event-partition")[0].contains("finding = \"guard/event-partition\""));
+    plan.events = vec![Event { verify: "SELECT 1 FROM part WHERE id = :id".into(), ..event("part", "id > 0", None) }];
+    assert_eq!(lines(&check(&plan).await), [""; 0]);
     for (table, predicate, key) in [
         ("token", "note = '\"Subplan Name\": x'", None),
         ("keyless", "a > 1", Some(&["b", "a"][..])),

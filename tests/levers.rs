@@ -128,7 +128,7 @@ async fn whatever_becomes_of_a_run_an_abort_turns_its_levers_back() {
     // A `before` that fails may have done something all the same.
     stage.write("two.before", "exit 9");
     let failed = stage.run(&["apply", "--yes"]).expect(1).says("step prepare/lever/two: sh ended with code 9");
-    failed.says("migrate abort, which runs its `after`").says("Levers are turned: one, two.");
+    failed.says("migrate abort plan.toml, which runs its `after`").says("Levers are turned: one, two.");
     stage.run(&["abort", "--yes"]).expect(0);
     assert_eq!(take_log(&stage), ["one before", "two before", "two after", "one after"]);
 }
@@ -171,7 +171,7 @@ async fn an_after_that_fails_since_the_decision_undoes_nothing_and_is_tried_agai
     stage.ready();
     stage.write("one.after", "sleep 60");
     let failed = stage.run(&["cutover", "--yes"]).expect(1).says("lever one: after: sh was killed after 1 s");
-    failed.says("State: green serves, and everybody has switched").says("migrate finish tries it too");
+    failed.says("State: green serves, and everybody has switched").says("migrate finish plan.toml tries it too");
     assert_eq!((status(&stage)["state"].as_str().unwrap(), turned(&stage)), ("green", vec!["one".to_owned()]));
     stage.run(&["report"]).expect(3);
     stage.write("one.after", "exit 8");

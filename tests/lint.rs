@@ -116,12 +116,89 @@ fn it_is_said_as_json_as_sarif_and_as_annotations() {
 }
 
 #[test]
-fn a_file_that_can_t_be_cut_is_refused_with_its_place() {
+fn what_can_t_be_read_is_a_finding_with_its_place_and_the_other_files_are_judged() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("a.sql"), "SELECT 1;\nSELECT 'open").unwrap();
-    let ran = migrate(folder.path(), &["lint", "a.sql"]);
-    assert_eq!(ran.status.code(), Some(2));
-    assert!(String::from_utf8(ran.stderr).unwrap().contains("a.sql:2:8: unterminated string"));
+    let bad: [(&[u8], &str); 13] = [
+        (b"SELECT 1;\nSELECT 'open", "2:8: unterminated string"),
+        (b"DO $x$ BEGIN; $y$", "1:4: unterminated dollar-quoted string"),
+        (b"\\set x 1\n", "1:1: a psql command, which only psql understands"),
+        (b"SELECT 1;\n\\copy t from 'x'\n", "2:1: a psql command, which only psql understands"),
+        (b"COPY t FROM STDIN;\n1\n\\.\n", "1:13: COPY … FROM STDIN, whose data is no SQL; use INSERT"),
+        (b"SELECT 1;\0", "1:10: a NUL character, which Postgres accepts nowhere"),
+        (b"SELECT '\xff'", "1:9: not UTF-8"),
+        (b"SELECT 1;\r\nSELECT {{ x }};\r\n", "2:8: an unrendered template"),
+        (b"SELECT ${x}", "1:8: an unrendered template"),
+        (b"\xef\xbb\xbfSELECT (1", "1:9: parenthesis without its closing one"),
+        (b"/* a /* b */", "1:1: unterminated comment"),
+        (
+            b"SET standard_conforming_strings = off; SELECT 'a\\'; DROP TABLE t; --'",
+            "1:5: standard_conforming_strings is set: strings after it would be read by other rules",
+        ),
+        (
+            b"SELECT set_config('standard_conforming_strings', 'off', false)",
+            "1:19: standard_conforming_strings is set: strings after it would be read by other rules",
+        ),
+    ];
+    std::fs::write(folder.path().join("good.sql"), "DROP TABLE t;").unwrap();
+    for (bytes, place) in bad {
+        std::fs::write(folder.path().join("bad.sql"), bytes).unwrap();
+        let ran = migrate(folder.path(), &["lint", "bad.sql", "good.sql", "--format", "json"]);
+        assert_eq!(ran.status.code(), Some(3), "{place}");
+        let text = String::from_utf8(ran.stdout).unwrap();
+        let doc: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        let first = &doc["findings"][0];
+        let said = format!("{}:{}: {}", first["line"], first["column"], first["what"].as_str().unwrap());
+        assert_eq!((first["rule"].as_str(), said.as_str()), (Some("not-readable"), place));
+        let found = doc["findings"].as_array().unwrap();
+        assert!(found.iter().any(|one| one["rule"] == "drop-breaks-clients" && one["file"] == "good.sql"), "{text}");
+    }
+}
+
+#[test]
+fn an_empty_folder_and_two_files_of_one_version_are_findings() {
+    let folder = tempfile::tempdir().unwrap();
+    let lint = || {
+        let ran = migrate(folder.path(), &["lint", "m"]);
+        assert_eq!(ran.status.code(), Some(3));
+        String::from_utf8(ran.stdout).unwrap()
+    };
+    let dir = folder.path().join("m");
+    std::fs::create_dir(&dir).unwrap();
+    assert!(lint().contains("--> m:1:1"), "{}", lint());
+    std::fs::write(dir.join("1_a.sql"), "SELECT 1;").unwrap();
+    std::fs::write(dir.join("1_b.sql"), "SELECT 1;").unwrap();
+    let said = lint();
+    assert!(said.contains("--> m/1_b.sql:1:1") && said.contains("1_a.sql and 1_b.sql have the same version"), "{said}");
+}
+
+#[test]
+fn odd_files_that_can_be_read_are_read() {
+    let long = format!("SET lock_timeout = '1s';\nUPDATE t SET a = {}1 WHERE id = 1;", "1 + ".repeat(100_000));
+    let deep = format!("SELECT {}1{};", "(".repeat(100_000), ")".repeat(100_000));
+    for (sql, expected) in [
+        ("\u{feff}DROP TABLE t;", vec!["drop-breaks-clients", "no-lock-timeout"]),
+        ("SET lock_timeout = 1;\r\nDROP TABLE t;\r\n", vec!["drop-breaks-clients"]),
+        ("/* a /* DROP TABLE t; */ b */", vec![]),
+        ("SET standard_conforming_strings = on; SET standard_conforming_strings TO DEFAULT;", vec![]),
+        (&long, vec![]),
+        (&deep, vec![]),
+        ("", vec![]),
+    ] {
+        assert_eq!(rules(&[sql]), expected, "{}", &sql[..sql.len().min(60)]);
+    }
+}
+
+/// Many statements with findings, and one of many tokens: linear, or nobody would see the end of it. `benches/lint.rs`
+/// takes 50 MB.
+#[test]
+fn a_large_file_is_judged() {
+    let many: String = (0..3_000).map(|at| format!("CREATE INDEX i{at} ON t{at} (a);\n")).collect();
+    let rows = "(1, 'some text of a row', now()),\n".repeat(100_000);
+    let sql = file(&format!("{many}INSERT INTO t VALUES\n{rows}(2, '', now());\n"));
+    let found = Linter::default().lint(&sql, true);
+    let lines = sql.lines();
+    assert_eq!(lines.place(found.last().unwrap().span.start).line, 3_000);
+    assert_eq!((sql.statements.len(), found.len()), (3_001, 3_001), "an index each, and no lock_timeout once");
 }
 
 /// Pieces that DDL is made of, in any order.
@@ -152,7 +229,64 @@ const PIECES: [&str; 24] = [
     "WHERE",
 ];
 
+/// Everything that an arbitrary text goes through on its way to a finding.
+fn lint_bytes(bytes: &[u8]) {
+    if let Ok(file) = SqlFile::from_bytes(Path::new("any.sql"), bytes.to_vec()) {
+        let found = Linter::default().lint(&file, true);
+        let lines = file.lines();
+        for one in found {
+            assert!(file.text.get(one.span.clone()).is_some(), "a span inside a character");
+            let _ = (lines.place(one.span.start), lines.excerpt(one.span));
+        }
+    }
+}
+
+/// Texts that once were hard to read, or are of kinds that no generator comes upon; a file that made the reader fail
+/// belongs here.
+#[test]
+fn the_corpus_is_read_without_panic() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ddl/corpus");
+    let mut read = 0;
+    for entry in std::fs::read_dir(corpus).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        lint_bytes(&bytes);
+        // Cut off anywhere, it is another text.
+        for end in (0..bytes.len()).step_by(7) {
+            lint_bytes(&bytes[..end]);
+        }
+        read += 1;
+    }
+    assert!(read >= 12);
+}
+
+/// A text of the corpus with some bytes changed.
+fn mutated() -> impl Strategy<Value = Vec<u8>> {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ddl/corpus");
+    let texts: Vec<Vec<u8>> =
+        std::fs::read_dir(corpus).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect();
+    let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8);
+    (prop::sample::select(texts), changes).prop_map(|(mut text, changes)| {
+        for (at, byte) in changes {
+            if !text.is_empty() {
+                let at = at.index(text.len());
+                text[at] = byte;
+            }
+        }
+        text
+    })
+}
+
 proptest! {
+    #[test]
+    fn no_bytes_make_the_splitter_or_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        lint_bytes(&bytes);
+    }
+
+    #[test]
+    fn no_change_of_the_corpus_makes_them_panic(bytes in mutated()) {
+        lint_bytes(&bytes);
+    }
+
     #[test]
     fn no_text_makes_the_reader_panic(text in "\\PC{0,200}") {
         let _ = read(&text);

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use rustix::process::Signal;
 use support::running::until;
+use support::shape::shape;
 use support::stage::{PARTICIPANTS, Ran, SCHEMA, Stage};
 
 /// A stage whose blue is dumped; `BLUE_URL` and `GREEN_URL` are not set, as in a CI.
@@ -143,6 +144,13 @@ ends = "id > 0"
 replay = "DELETE FROM frozen WHERE id = :id::int"
 verify = "SELECT 1 FROM frozen WHERE id = :id::int"
 "#;
+/// For the participant of that name.
+const STAND_IN: &str = r#"
+[rehearse.participant.service]
+commit = ["touch", "stood-in"]
+committed = ["test", "-e", "stood-in"]
+"#;
+
 const KINDS_SCHEMA: &str = "
     CREATE TABLE ticket (id bigserial PRIMARY KEY, deleted_at timestamptz,
                          state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'waiting', 'closed')));
@@ -155,13 +163,21 @@ const KINDS_SCHEMA: &str = "
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_every_kind_are_made_on_a_staging_s_copy_or_said_not_to_be_and_the_servers_can_be_kept() {
-    let ground = Ground::with(&format!("{SCHEMA}{KINDS_SCHEMA}"), KINDS).await;
+    let ground = Ground::with(&format!("{SCHEMA}{KINDS_SCHEMA}"), &format!("{KINDS}{PARTICIPANTS}{STAND_IN}")).await;
     let url = ground.stage.pair.server.url("blue");
     let mut command = ground.command(&["rehearse", "--from-env", "STAGING_URL", "--keep", "--format", "json"]);
     let ran = Ran::of(command.env("STAGING_URL", &url).output().unwrap()).expect(0);
     let doc = ran.json();
     assert_eq!(doc["source"]["kind"], "staging database");
     assert!(doc["source"]["snapshot_ms"].is_u64() && !ran.stdout.contains(&url), "{doc:#}");
+    // What stands in for a participant is prepared, committed and asked as that would be; the other one is skipped.
+    assert!(ground.stage.path("stood-in").exists() && !ground.stage.path("current").exists());
+    assert_eq!(doc["left_out"], serde_json::json!(["participant \"conf\": skipped"]));
+    let mut shown = shape(&doc);
+    shown["format"] = doc["format"].clone();
+    insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!("rehearsal_json", format!("{shown:#}"));
+    });
     let events = doc["events"].as_array().unwrap();
     let of = |name: &str| events.iter().find(|event| event["event"] == name).unwrap();
     for name in ["ended", "closed", "deleted"] {

@@ -140,6 +140,21 @@ async fn what_is_no_whole_archive_is_refused_with_what_to_do() {
     let failure = refused(&dumps.dump("nothing", &["--format=custom", "--exclude-schema=app"])).await;
     assert!(failure.what.contains("the archive holds no table"), "{failure}");
 
+    // As of a server that has an extension which is not packaged here.
+    let source = dumps.pair.on_blue().await;
+    source
+        .run("CREATE EXTENSION hstore; UPDATE pg_extension SET extname = 'pg_partman' WHERE extname = 'hstore'")
+        .await
+        .unwrap();
+    let failure = refused(&dumps.dump("extended", &["--format=custom"])).await;
+    assert!(failure.what.starts_with("the source needs an extension that PostgreSQL "), "{failure}");
+    assert!(failure.what.ends_with("of this machine lacks: pg_partman"), "{failure}");
+    assert!(failure.hint.unwrap().starts_with("install it: apt-get install postgresql-"));
+    source
+        .run("UPDATE pg_extension SET extname = 'hstore' WHERE extname = 'pg_partman'; DROP EXTENSION hstore")
+        .await
+        .unwrap();
+
     let blue = raised(&Source::Archive(dumps.dump("schema", &["--format=custom", "--schema-only"]))).await.unwrap();
     assert_eq!(blue.findings.iter().map(|f| f.id.as_str()).collect::<Vec<_>>(), ["rehearse/no-rows"]);
 }

@@ -197,7 +197,7 @@ async fn a_plan_edited_on_the_way_is_taken_where_nothing_of_it_is_done() {
     stage.write("migrations/002_state.sql", &format!("{done}-- now with a comment\n"));
     let ran =
         stage.run(&["apply", "--yes"]).expect(3).says("step migrate/002_state.sql is done, and its input has changed");
-    assert!(hint_of(&ran).contains("migrate apply --redo snapshot/copy"), "{}", ran.stderr);
+    assert!(hint_of(&ran).contains("migrate apply plan.toml --redo snapshot/copy"), "{}", ran.stderr);
     stage.run(&["cutover", "--yes"]).expect(3).says("step migrate/002_state.sql is done");
     stage.write("migrations/002_state.sql", &done);
     // Gone from the folder.
@@ -214,6 +214,10 @@ async fn a_plan_edited_on_the_way_is_taken_where_nothing_of_it_is_done() {
     stage.write("migrations/0015_between.sql", "CREATE TABLE between_them (id int);\n");
     stage.run(&["apply", "--yes"]).expect(3).says("migration 0015_between.sql of plan small came after the run began");
     std::fs::remove_file(stage.path("migrations/0015_between.sql")).unwrap();
+    // Older than all that are in, as a later release may bring one.
+    stage.write("migrations/000_older.sql", "CREATE TABLE older (id int);\n");
+    stage.run(&["apply", "--yes"]).expect(3).says("migration 000_older.sql of plan small came after the run began");
+    std::fs::remove_file(stage.path("migrations/000_older.sql")).unwrap();
     stage.ready();
 
     // A check of both sides: blue was not asked in the snapshot.

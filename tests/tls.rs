@@ -22,7 +22,7 @@ const HOST: &str = "db.site.example";
 const FULL: &str = "TLSv1.3, verify-full";
 const CA: &str = "TLSv1.3, verify-ca";
 const ANY: &str = "TLSv1.3, certificate not checked";
-const PLAIN: &str = "not encrypted";
+const PLAIN: &str = "no TLS";
 const NO: &str = "refused";
 
 /// A server, a folder for files, and the certificates' authority.

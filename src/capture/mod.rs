@@ -14,6 +14,8 @@ mod remove;
 mod trigger;
 
 pub use gaps::gaps;
-pub use outbox::{OUTBOX_BUDGET, Outbox, create_outbox, outbox_exists, read_outbox, reversed_in_snapshot};
+pub use outbox::{
+    OUTBOX_BUDGET, Outbox, create_outbox, events_since, outbox_exists, read_outbox, reversed_in_snapshot,
+};
 pub use remove::remove;
 pub use trigger::{Captured, capture, is_captured, resolve};

@@ -5,7 +5,7 @@ use tokio_postgres::error::SqlState;
 
 use super::trigger::Captured;
 use crate::error::{Context, Result};
-use crate::postgres::Db;
+use crate::postgres::{Db, Name};
 
 /// How large the outbox may grow, in bytes: past it capture stops rather than fill blue's disk, and the run can't cut
 /// over. At a few hundred bytes an event this holds some millions of them.
@@ -49,6 +49,20 @@ pub async fn read_outbox(blue: &Db) -> Result<Outbox> {
         waiting_bytes: count("waiting_bytes"),
         overflowed: row.get("overflowed"),
     })
+}
+
+/// How many events came after the copy's snapshot, by relation: an event's own table, never one of its partitions.
+pub async fn events_since(blue: &Db, snapshot: &str) -> Result<Vec<(Name, u64)>> {
+    let rows = blue
+        .rows(include_str!("../postgres/sql/count_events_since.sql"), &[&snapshot])
+        .await
+        .context("counting the events since the copy")?;
+    let one = |row: &tokio_postgres::Row| {
+        let relation: String = row.get("relation");
+        let (schema, table) = relation.split_once('.').unwrap_or_default();
+        (Name::new(schema, table), u64::try_from(row.get::<_, i64>("events")).unwrap_or(0))
+    };
+    Ok(rows.iter().map(one).collect())
 }
 
 /// The events of `captured` that blue itself reversed before the copy's snapshot, in which `in_snapshot` reads: the

@@ -2,6 +2,7 @@
 
 mod extension_table;
 mod chunk;
+mod figures;
 mod holder;
 mod large_object;
 mod server;
@@ -12,6 +13,7 @@ mod writes;
 
 pub use chunk::{Chunk, cut};
 pub use extension_table::{ExtensionTable, read_extension_tables};
+pub use figures::{Figures, TableFigures, read_figures};
 pub use holder::{Holder, blockers_of, waiting_for};
 pub use large_object::{LargeObject, PAGE, Piece, count_large_objects, groups, read_large_objects};
 pub use server::{Server, read_server};

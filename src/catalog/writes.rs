@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Result};
 use crate::postgres::{Db, Name};
+use crate::units::{count, thousands};
 
 /// The counters at one moment.
 ///
@@ -48,6 +49,24 @@ pub struct TableWrites {
     pub updated: u64,
     /// Rows deleted.
     pub deleted: u64,
+    /// Events captured on it meanwhile, which travel: most are one of these rows each, those of a TRUNCATE are none.
+    #[serde(default)]
+    pub events: u64,
+}
+
+impl TableWrites {
+    /// Rows written.
+    pub fn rows(&self) -> u64 {
+        self.inserted + self.updated + self.deleted
+    }
+
+    /// For people: `1 inserted, 2 updated, 0 deleted; 1 event`.
+    pub fn line(&self) -> String {
+        let Self { table, inserted, updated, deleted, events } = self;
+        let [inserted, updated, deleted] = [inserted, updated, deleted].map(|n| thousands(*n));
+        let events = if *events > 0 { format!("; {}", count(*events, "event")) } else { String::new() };
+        format!("{}: {inserted} inserted, {updated} updated, {deleted} deleted{events}", table.plain())
+    }
 }
 
 /// What was written between two moments.
@@ -61,6 +80,41 @@ pub enum Writes {
         /// Why.
         why: String,
     },
+}
+
+impl Writes {
+    /// The same with the events of each relation: a partitioned table's stand in a line of its own, since the server counts
+    /// the rows of its partitions.
+    #[must_use]
+    pub fn with_events(self, events: impl IntoIterator<Item = (Name, u64)>) -> Self {
+        let Self::AtMost(mut tables) = self else { return self };
+        for (table, events) in events {
+            match tables.iter_mut().find(|writes| writes.table == table) {
+                Some(writes) => writes.events = events,
+                None => tables.push(TableWrites { table, inserted: 0, updated: 0, deleted: 0, events }),
+            }
+        }
+        Self::AtMost(tables)
+    }
+
+    /// For people: how much of it travels.
+    pub fn line(&self) -> String {
+        let tables = match self {
+            Self::AtMost(tables) => tables,
+            Self::Unknown { why } => return format!("unknown: {why}"),
+        };
+        let rows: u64 = tables.iter().map(TableWrites::rows).sum();
+        let events: u64 = tables.iter().map(|table| table.events).sum();
+        match (rows, events) {
+            (0, 0) => "none since the copy".to_owned(),
+            (_, 0) => format!("{} since the copy, none of them an event: they stay", count(rows, "row write")),
+            _ => format!(
+                "{} since the copy; what {} carried travels, the rest stays",
+                count(rows, "row write"),
+                count(events, "event")
+            ),
+        }
+    }
 }
 
 /// Reads the counters as they are now, not as this session's transaction first saw them; writes of this very session
@@ -111,7 +165,7 @@ pub fn difference(before: &Baseline, after: &Baseline) -> Writes {
             return unknown(&format!("the statistics of {} went back in between", after.table.plain()));
         };
         if inserted + updated + deleted > 0 {
-            writes.push(TableWrites { table: after.table.clone(), inserted, updated, deleted });
+            writes.push(TableWrites { table: after.table.clone(), inserted, updated, deleted, events: 0 });
         }
     }
     Writes::AtMost(writes)

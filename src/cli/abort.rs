@@ -8,7 +8,7 @@ use super::progress::listen;
 use super::{Output, PlanArg, YesArg};
 use crate::engine::{self, Begin, Left};
 use crate::error::{Failure, Kind, Result};
-use crate::journal::{Lease, Purpose, State, Store};
+use crate::journal::{Lease, Purpose, Run, State, Store};
 use crate::plan::Plan;
 use crate::report::text;
 use serde::Serialize;
@@ -35,17 +35,22 @@ struct AbortDoc {
 
 pub async fn run(args: AbortArgs, out: &Output) -> Result<()> {
     let path = args.plan.path()?;
+    out.about(&path);
     let inputs = Inputs::plan_alone(&path)?;
+    let run = open_run(&inputs.plan)?;
+    let anything = engine::may_abort(&inputs.plan, args.green_gone, run.as_ref()).await?;
     let question = if args.green_gone {
         "This takes the capture off blue and leaves green as it is, wherever that is."
     } else {
         "This throws green away and takes the capture off blue."
     };
-    if !confirm(question, args.yes.yes).await? {
+    // Where there is nothing to put back there is nothing to approve either.
+    if !confirm(question, args.yes.yes || !anything).await? {
         return Err(Failure::failed("not approved").state("nothing was done"));
     }
     engine::ask_to_stop(&inputs.plan).await?;
-    let left = abort(&inputs, args.green_gone, out).await.map_err(|e| gone_hint(e, &path, args.green_gone))?;
+    let mut left = abort(&inputs, args.green_gone, out).await.map_err(|e| gone_hint(e, &path, args.green_gone))?;
+    left.blue = out.named(&left.blue);
     let still_turned = left.levers.clone();
     let next = format!("migrate plan {}", path.display());
     let doc = AbortDoc { format: "teal.abort/1", plan: inputs.plan.name, state: "aborted", left, next };
@@ -77,13 +82,13 @@ fn gone_hint(e: Failure, path: &std::path::Path, green_gone: bool) -> Failure {
 
 async fn abort(inputs: &Inputs, green_gone: bool, out: &Output) -> Result<Left> {
     let Inputs { plan, migrations, .. } = inputs;
-    if !has_open_journal(plan)? {
+    if open_run(plan)?.is_none() {
         let lease = Lease::take_over(&plan.blue, Some(&plan.green).filter(|_| !green_gone)).await?;
         let left = engine::abort(plan, green_gone, None).await;
         lease.release().await;
         return left;
     }
-    let (listener, shown) = listen(*out);
+    let (listener, shown) = listen(out);
     let begin = Begin { plan, migrations, steps: None, redo: None, stop: stop_on_signals(), listener };
     let purpose = if green_gone { Purpose::PutBackWithoutGreen } else { Purpose::TakeDown };
     let mut recorder = engine::begin_as_is(begin, purpose).await?;
@@ -93,8 +98,8 @@ async fn abort(inputs: &Inputs, green_gone: bool, out: &Output) -> Result<Left> 
     left
 }
 
-/// Whether this machine has the journal of a run that is not over.
-pub fn has_open_journal(plan: &Plan) -> Result<bool> {
+/// The run whose journal this machine has, unless that was put back or never begun.
+pub fn open_run(plan: &Plan) -> Result<Option<Run>> {
     let read = Store::read(&engine::run_folder(plan))?;
-    Ok(read.is_some_and(|(run, _)| run.state != State::New && run.state != State::Aborted))
+    Ok(read.map(|(run, _)| run).filter(|run| run.state != State::New && run.state != State::Aborted))
 }

@@ -33,6 +33,7 @@ pub async fn run(args: ApplyArgs, out: &Output) -> Result<()> {
     let named = args.plan.path()?;
     let saved = read_saved(&named)?;
     let path = saved.as_ref().map_or(named, |doc| doc.path.clone());
+    out.about(&path);
     let inputs = Inputs::read(&path).await?;
     let resuming = is_under_way(&inputs)?;
     let (steps, findings) = if resuming {
@@ -43,7 +44,7 @@ pub async fn run(args: ApplyArgs, out: &Output) -> Result<()> {
         let (doc, findings) = approve_new(&inputs, saved, args.yes.yes, out).await?;
         (Some(doc.steps), findings)
     };
-    let (listener, shown) = listen(*out);
+    let (listener, shown) = listen(out);
     let redo = args.redo.map(StepId::from);
     let begin = Begin { plan: &inputs.plan, migrations: &inputs.migrations, steps, redo, stop, listener };
     let mut recorder = engine::begin(begin).await?;
@@ -123,7 +124,7 @@ async fn approve_new(
 /// The guards speak again at every start: a password, a privilege or a server may have changed since the last one.
 fn refuse_blockers(now: &PlanDoc, out: &Output) -> Result<()> {
     let Some(first) = blockers(&now.findings).next() else { return Ok(()) };
-    out.say(&blockers(&now.findings).map(text::finding).collect::<String>());
+    out.say(&blockers(&now.findings).map(|finding| text::finding(&out.finding(finding))).collect::<String>());
     let blocked = blockers(&now.findings).count();
     Err(Failure::blocked(format!("{}: {}: {}", text::count(blocked, "blocker"), first.id, first.what))
         .state("nothing was done")

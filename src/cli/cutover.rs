@@ -29,6 +29,7 @@ pub struct CutoverArgs {
 pub async fn run(args: CutoverArgs, out: &Output) -> Result<()> {
     let stop = stop_on_signals();
     let path = args.plan.path()?;
+    out.about(&path);
     let inputs = Inputs::read(&path).await?;
     let plan = &inputs.plan;
     let run = Store::read(&engine::run_folder(plan))?.map(|(run, _)| run);
@@ -38,7 +39,7 @@ pub async fn run(args: CutoverArgs, out: &Output) -> Result<()> {
         );
     }
     can_ask(args.yes.yes || args.dry_run)?;
-    let (listener, shown) = listen(*out);
+    let (listener, shown) = listen(out);
     let begin = Begin { plan, migrations: &inputs.migrations, steps: None, redo: None, stop, listener };
     let mut recorder = engine::begin(begin).await.map_err(|e| {
         // The lease needs blue as well: a blue that can't be asked about a COMMIT under way leaves it in doubt.
@@ -79,7 +80,7 @@ async fn switch(
     }
     let mut unasked = None;
     let approve = async |approval: &Approval| {
-        out.say(&approval_text(approval));
+        out.say(&approval_text(approval, out));
         match confirm("From decide on there is no way back.", yes).await {
             Ok(approved) => approved,
             Err(e) => {
@@ -107,7 +108,7 @@ async fn switch(
 }
 
 /// What is switched, what does not travel, what was found.
-fn approval_text(approval: &Approval) -> String {
+fn approval_text(approval: &Approval, out: &Output) -> String {
     let mut rows = vec![
         vec!["switches".to_owned(), approval.participants.join(", then ")],
         vec!["events".to_owned(), approval.tally.line()],
@@ -116,23 +117,14 @@ fn approval_text(approval: &Approval) -> String {
     if let Some(why) = &approval.one_way {
         rows.push(vec!["way back".to_owned(), format!("none, says the plan: {why}")]);
     }
-    let row = |text: String| vec!["stays on blue".to_owned(), text];
-    match &approval.writes {
-        Writes::Unknown { why } => rows.push(row(format!("unknown: {why}"))),
-        Writes::AtMost(tables) => {
-            let total: u64 = tables.iter().map(|t| t.inserted + t.updated + t.deleted).sum();
-            let total = text::thousands(total);
-            rows.push(row(format!("of {total} row writes since the copy, all but the events")));
-            for t in tables {
-                let counts = format!("{} inserted, {} updated, {} deleted", t.inserted, t.updated, t.deleted);
-                rows.push(vec![String::new(), format!("{}: {counts}", t.table.plain())]);
-            }
-        }
+    rows.push(vec!["blue's writes".to_owned(), approval.writes.line()]);
+    if let Writes::AtMost(tables) = &approval.writes {
+        rows.extend(tables.iter().map(|table| vec![String::new(), table.line()]));
     }
     format!(
         "{}{}{}",
         text::heading("Ready to switch"),
         text::table(&[], rows),
-        approval.findings.iter().map(text::finding).collect::<String>()
+        approval.findings.iter().map(|finding| text::finding(&out.finding(finding))).collect::<String>()
     )
 }

@@ -196,7 +196,7 @@ async fn upgrade(
     traffic: &Traffic,
     out: &Output,
 ) -> Result<()> {
-    let (listener, shown) = listen(*out);
+    let (listener, shown) = listen(out);
     let begin = Begin {
         plan: &inputs.plan,
         migrations: &inputs.migrations,

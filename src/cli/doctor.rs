@@ -29,6 +29,7 @@ pub struct DoctorArgs {
 /// `all`: notes too.
 pub async fn run(args: DoctorArgs, all: bool, out: &Output) -> Result<()> {
     let path = args.plan.path()?;
+    out.about(&path);
     let inputs = Inputs::plan_alone(&path)?;
     let plan = &inputs.plan;
     let read = Store::read(&run_folder(plan)).map_err(Failure::from);
@@ -39,6 +40,7 @@ pub async fn run(args: DoctorArgs, all: bool, out: &Output) -> Result<()> {
     findings.extend(unproved(plan));
     findings.extend(read.err().map(unread));
     plan.accept(&mut findings);
+    findings = findings.iter().map(|finding| out.finding(finding)).collect();
     findings.sort_by_key(|finding| finding.severity);
     let blocked = blockers(&findings).count();
     let path = path.display();

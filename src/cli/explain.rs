@@ -115,7 +115,11 @@ const EXPLANATIONS: &[Explanation] = &[
         "The outbox on blue passed its budget and capture stopped, so that blue's disk would not fill. \
                                    Events after that are not captured: abort and begin anew.",
     ),
-    of("cutover/participant-unknown", "A participant's `committed` answers neither 0 (switched) nor 1 (not yet)."),
+    of(
+        "cutover/participant-unknown",
+        "A participant can't say whether it has switched: its `committed` answers neither yes (a program: code 0) nor \
+         not yet (code 1), its request answers something else, or its file can't be read.",
+    ),
     of("cutover/structure-changed", "Blue's structure is not what it was when the copy was made."),
     of(
         "cutover/subscription",
@@ -136,6 +140,11 @@ const EXPLANATIONS: &[Explanation] = &[
     of(
         "guard/answers-differ",
         "Settings that change what statements give or do are not the same on blue and green. Set green's database like blue's, or know why not.",
+    ),
+    of(
+        "guard/blue-retired",
+        "An earlier run switched away from this blue, and its fence stands: another database serves. Name that one as \
+         blue for the next upgrade.",
     ),
     of(
         "guard/client-roles",
@@ -170,6 +179,12 @@ const EXPLANATIONS: &[Explanation] = &[
     of(
         "guard/event-trigger",
         "Event triggers on blue fire for the schema, tables and triggers that the run makes there: their functions may refuse them.",
+    ),
+    of(
+        "guard/event-partition",
+        "An event's statements name a column that decides the partition. Writes other than events don't travel: a row that \
+         moved since the copy lies elsewhere on green, is not found there, and its event is lost. Identify rows without it, \
+         or accept it where no row ever moves.",
     ),
     of("guard/event-unlogged", "An event's table is unlogged: a crash of blue empties it without an event."),
     of(
@@ -331,6 +346,10 @@ const EXPLANATIONS: &[Explanation] = &[
     of("validate/sequence-behind", "A sequence on green would hand out a value that its column has already."),
     of("validate/table-missing", "A table of blue is not on green."),
     of("validate/trigger-disabled", "A trigger on green is disabled; it may be so on blue as well."),
+    of(
+        "validate/unlogged-lost",
+        "Green's server crashed since the copy was made, which empties unlogged tables: make the copy again.",
+    ),
     of(
         "rehearse/cut-off",
         "The source holds logins of foreign servers or subscriptions. A throwaway server must reach nobody, so they were \

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::abort::has_open_journal;
+use super::abort::open_run;
 use super::ask::confirm;
 use super::inputs::{Inputs, stop_on_signals};
 use super::progress::listen;
@@ -35,7 +35,9 @@ struct FinishDoc {
 
 pub async fn run(args: FinishArgs, out: &Output) -> Result<()> {
     let path = args.plan.path()?;
+    out.about(&path);
     let inputs = Inputs::plan_alone(&path)?;
+    engine::may_finish(&inputs.plan, args.unfence, open_run(&inputs.plan)?.as_ref()).await?;
     let question = if args.unfence {
         "This drops capture, outbox and receipts, and lets blue take writes again, which nobody will replay."
     } else {
@@ -44,7 +46,8 @@ pub async fn run(args: FinishArgs, out: &Output) -> Result<()> {
     if !confirm(question, args.yes.yes).await? {
         return Err(Failure::failed("not approved").state("nothing was done"));
     }
-    let left = finish(&inputs, args.unfence, out).await?;
+    let mut left = finish(&inputs, args.unfence, out).await?;
+    left.blue = out.named(&left.blue);
     let next = format!("migrate report {}", path.display());
     let doc = FinishDoc { format: "teal.finish/1", plan: inputs.plan.name, state: "finished", left, next };
     out.result(&doc, || {
@@ -57,13 +60,13 @@ pub async fn run(args: FinishArgs, out: &Output) -> Result<()> {
 
 async fn finish(inputs: &Inputs, unfence: bool, out: &Output) -> Result<Left> {
     let Inputs { plan, migrations, .. } = inputs;
-    if !has_open_journal(plan)? {
+    if open_run(plan)?.is_none() {
         let lease = Lease::take_over(&plan.blue, Some(&plan.green)).await?;
         let left = engine::finish(plan, unfence, None).await;
         lease.release().await;
         return left;
     }
-    let (listener, shown) = listen(*out);
+    let (listener, shown) = listen(out);
     let begin = Begin { plan, migrations, steps: None, redo: None, stop: stop_on_signals(), listener };
     let mut recorder = engine::begin_as_is(begin, Purpose::TakeDown).await?;
     let left = engine::finish_recorded(plan, unfence, &mut recorder).await;

@@ -44,14 +44,10 @@ impl PlanArg {
     pub fn outline(&self) -> Result<Outline> {
         read_outline(&self.path()?, &|name| std::env::var(name).ok())
     }
-
-    /// Reads the plan, with `${NAME}` from the environment.
-    pub fn read(&self) -> Result<Plan> {
-        read(&self.path()?)
-    }
 }
 
-fn read(path: &Path) -> Result<Plan> {
+/// Reads the plan, with `${NAME}` from the environment.
+pub fn read(path: &Path) -> Result<Plan> {
     read_plan(path, &|name| std::env::var(name).ok())
 }
 
@@ -134,6 +130,7 @@ pub async fn look(inputs: &Inputs, resuming: bool) -> Result<PlanDoc> {
     let copied = run.is_some_and(|run| run.is_done(&copy_step()));
     Ok(plan_doc(Subject {
         plan,
+        protections: [blue.protection(), green.protection()],
         seen: &seen,
         folder,
         tables: &tables,

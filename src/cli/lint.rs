@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::Output;
-use crate::ddl::lint::Linter;
-use crate::ddl::{self, Folder, Layout, Listing, Migration, SqlFile, read_sql_file};
+use crate::catalog::{Figures, read_figures, read_server};
+use crate::ddl::lint::{Linter, runs_in_transaction};
+use crate::ddl::{self, Folder, Layout, Listing, Migration, SqlFile, read_sql_file, trace};
 use crate::error::{Context, Failure, Result};
 use crate::plan::{MigrationSource, read_plan};
+use crate::postgres::{Access, Target};
+use crate::rehearse::{Shadow, Source as Named, raise_shadow, schema_of_database, schema_of_file};
 use crate::report::{LintDoc, lint_text};
 
 #[derive(Debug, Args)]
@@ -16,9 +19,17 @@ pub struct LintArgs {
     /// SQL files, folders of migrations, or plans; each file is read in the light of those before it
     #[arg(required = true, value_name = "FILE|FOLDER|PLAN")]
     paths: Vec<PathBuf>,
-    /// What the database is like before: a schema dump, `pg_dump --schema-only`
-    #[arg(long, value_name = "FILE")]
-    schema: Option<PathBuf>,
+    /// What the database is like before: a dump of its schema (pg_dump --schema-only, or an archive), or the database
+    /// itself as '${NAME}', a variable that holds its URL; it is only read
+    #[arg(long, value_name = "FILE|${NAME}")]
+    schema: Option<String>,
+    /// The major version of the server that the files are for [default: that of --schema '${NAME}']
+    #[arg(long, value_name = "MAJOR", value_parser = clap::value_parser!(u32).range(14..=18))]
+    pg: Option<u32>,
+    /// Also run the files on a throwaway server with that schema, and say what they really do: DO blocks, functions,
+    /// CASCADE
+    #[arg(long)]
+    trace: bool,
     /// Each file runs statement by statement, not in one transaction
     #[arg(long)]
     no_transaction: bool,
@@ -43,16 +54,35 @@ pub(super) struct Source {
     pub(super) layout: &'static str,
 }
 
-pub fn run(args: &LintArgs, out: &Output) -> Result<()> {
-    let mut linter = Linter::default();
-    if let Some(schema) = &args.schema {
-        linter.learn(&read_schema(schema)?);
-    }
+pub async fn run(args: LintArgs, out: &Output) -> Result<()> {
+    let schema = match &args.schema {
+        Some(named) => Some(Schema::read(named).await?),
+        None => None,
+    };
+    let major = args.pg.or(schema.as_ref().and_then(|schema| schema.major));
+    let mut linter = Linter::of_major(major);
     let mut doc = LintDoc::new();
+    if let Some(schema) = &schema {
+        linter.learn(&schema.sql);
+        linter.measure(schema.figures.clone());
+    }
+    let shadow = if args.trace { Some(traceable(schema.as_ref(), major).await?) } else { None };
     for path in &args.paths {
-        for source in sources(path)? {
-            let found = linter.lint(&source.file, source.in_transaction && !args.no_transaction);
-            doc.add(&source.file, found);
+        let sources = match sources(path) {
+            Ok(sources) => sources,
+            Err(unreadable) => {
+                doc.refuse(unreadable)?;
+                continue;
+            }
+        };
+        for Source { file, in_transaction, .. } in sources {
+            let in_transaction = runs_in_transaction(&file, in_transaction && !args.no_transaction);
+            let steps = match &shadow {
+                Some(shadow) => trace::trace(&shadow.target, &file, in_transaction).await?,
+                None => Vec::new(),
+            };
+            let found = linter.lint_traced(&file, in_transaction, &steps);
+            doc.add(&file, found);
         }
     }
     if let Some(path) = &args.sarif {
@@ -74,6 +104,47 @@ pub fn run(args: &LintArgs, out: &Output) -> Result<()> {
             "write what stands behind \"instead\", or accept one in a comment before its statement: -- migrate: accept RULE reason",
         )),
     }
+}
+
+/// What the database is like before the files.
+pub(super) struct Schema {
+    pub(super) sql: SqlFile,
+    /// Sizes and rates of a live one.
+    figures: Option<Figures>,
+    /// The major version of a live one.
+    pub(super) major: Option<u32>,
+}
+
+impl Schema {
+    pub(super) async fn read(named: &str) -> Result<Self> {
+        let Some(target) = database(named, "the schema's database")? else {
+            return Ok(Self { sql: schema_of_file(Path::new(named)).await?, figures: None, major: None });
+        };
+        let db = target.connect(Access::ReadOnly).await?;
+        let major = u32::try_from(read_server(&db).await?.major()).ok();
+        let figures = Some(read_figures(&db).await?);
+        Ok(Self { sql: schema_of_database(&target).await?, figures, major })
+    }
+}
+
+/// The database that an argument names, by a variable or a URL; none where it is a path. No message repeats a URL.
+fn database(named: &str, as_what: &str) -> Result<Option<Target>> {
+    let url = match named.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
+        Some(name) => std::env::var(name).map_err(|_| {
+            Failure::usage(format!("the environment variable {name} is not set"))
+                .hint(format!("set {name} to the URL of the database"))
+        })?,
+        None if Named::is_url(named) => named.to_owned(),
+        None => return Ok(None),
+    };
+    Target::parse(as_what, &url).map(Some)
+}
+
+/// A shadow that sees what is run on it.
+async fn traceable(schema: Option<&Schema>, major: Option<u32>) -> Result<Shadow> {
+    let shadow = raise_shadow(schema.map(|schema| &schema.sql), major).await?;
+    trace::prepare(&shadow.target).await?;
+    Ok(shadow)
 }
 
 pub(super) fn sources(path: &Path) -> Result<Vec<Source>> {
@@ -106,11 +177,4 @@ fn folder_of(plan: &Path) -> Result<Folder> {
         Some(layout) => ddl::read_listing(&Listing::read(&folder)?, layout),
         None => ddl::read_folder(&folder),
     }
-}
-
-/// A dump without psql's own lines (`\restrict`, `\connect`), which stand alone.
-pub(super) fn read_schema(path: &Path) -> Result<SqlFile> {
-    let text = std::fs::read_to_string(path).with_context(|| path.display())?;
-    let sql: String = text.split_inclusive('\n').filter(|line| !line.starts_with('\\')).collect();
-    SqlFile::from_bytes(path, sql.into_bytes())
 }

@@ -14,6 +14,7 @@ mod finish;
 mod init;
 mod inputs;
 mod lint;
+mod next;
 mod output;
 mod plan;
 mod progress;
@@ -102,7 +103,7 @@ enum Command {
     Abort(abort::AbortArgs),
     /// After the switch: take down what is left, but the fence
     Finish(finish::FinishArgs),
-    /// What migration files would do to a live database, from their text alone
+    /// What migration files would do to a live database: from their text, or traced on a throwaway server
     Lint(lint::LintArgs),
     /// Migration files in a form that keeps nobody waiting and ends the same
     Rewrite(rewrite::RewriteArgs),
@@ -163,8 +164,8 @@ async fn run(command: Command, verbose: u8, out: &Output) -> Result<()> {
         Command::Report(args) => report::run(&args, out),
         Command::Abort(args) => abort::run(args, out).await,
         Command::Finish(args) => finish::run(args, out).await,
-        Command::Lint(args) => lint::run(&args, out),
-        Command::Rewrite(args) => rewrite::run(&args, out),
+        Command::Lint(args) => Box::pin(lint::run(args, out)).await,
+        Command::Rewrite(args) => Box::pin(rewrite::run(args, out)).await,
         Command::Explain(args) => explain::run(&args, out),
         Command::Demo(args) => Box::pin(demo::run(args, out)).await,
     }

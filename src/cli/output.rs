@@ -1,18 +1,24 @@
 //! Where words go: results to stdout, the rest to stderr; text or JSON.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 
 use super::Format;
+use super::next::with_plan;
 use crate::error::{Failure, Kind};
+use crate::finding::Finding;
 use crate::report::text;
 
-/// The two streams and the format of results.
-#[derive(Debug, Clone, Copy)]
+/// The two streams, the format of results, and the plan that next commands name.
+#[derive(Debug, Clone)]
 pub struct Output {
     format: Format,
+    /// Set once it is known.
+    plan: Arc<OnceLock<PathBuf>>,
 }
 
 #[derive(Serialize)]
@@ -28,15 +34,30 @@ struct ErrorDoc<'a> {
 
 impl Output {
     pub fn new(format: Format) -> Self {
-        Self { format }
+        Self { format, plan: Arc::default() }
     }
 
-    pub fn is_json(self) -> bool {
+    /// Says which plan the command is about.
+    pub fn about(&self, plan: &Path) {
+        let _ = self.plan.set(plan.to_owned());
+    }
+
+    /// A text whose commands name the plan.
+    pub fn named(&self, text: &str) -> String {
+        self.plan.get().map_or_else(|| text.to_owned(), |plan| with_plan(text, plan))
+    }
+
+    /// A finding whose next command names the plan.
+    pub fn finding(&self, finding: &Finding) -> Finding {
+        Finding { next: self.named(&finding.next), ..finding.clone() }
+    }
+
+    pub fn is_json(&self) -> bool {
         self.format == Format::Json
     }
 
     /// A result: the document, or the same as text.
-    pub fn result(self, document: &impl Serialize, text: impl FnOnce() -> String) {
+    pub fn result(&self, document: &impl Serialize, text: impl FnOnce() -> String) {
         if self.is_json() {
             match serde_json::to_string(document) {
                 Ok(line) => write_out(&format!("{line}\n")),
@@ -48,15 +69,17 @@ impl Output {
     }
 
     /// Something for the operator that is no result; silent where results are for a program.
-    pub fn say(self, text: &str) {
+    pub fn say(&self, text: &str) {
         if !self.is_json() {
             let _ = std::io::stderr().write_all(text.as_bytes());
         }
     }
 
     /// Ends the program: the failure as text on stderr, and as an object on stdout where results are JSON.
-    pub fn fail(self, failure: &Failure) -> ExitCode {
-        let failure = failure.clone().hint(usual_hint(failure.kind));
+    pub fn fail(&self, failure: &Failure) -> ExitCode {
+        let mut failure = failure.clone().hint(usual_hint(failure.kind));
+        failure.hint = failure.hint.map(|hint| self.named(&hint));
+        failure.detail = failure.detail.map(|detail| self.named(&detail));
         let exit_code = failure.kind.exit_code();
         if self.is_json() {
             let document = ErrorDoc {

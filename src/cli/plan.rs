@@ -22,8 +22,11 @@ pub struct PlanArgs {
 }
 
 pub async fn run(args: PlanArgs, out: &Output) -> Result<()> {
-    let inputs = Inputs::read(&args.plan.path()?).await?;
+    let path = args.plan.path()?;
+    out.about(&path);
+    let inputs = Inputs::read(&path).await?;
     let mut doc = look(&inputs, is_under_way(&inputs)?).await?;
+    doc.findings = doc.findings.iter().map(|finding| out.finding(finding)).collect();
     let blocked = blockers(&doc.findings).count();
     if let Some(file) = &args.output {
         if blocked == 0 {

@@ -24,16 +24,19 @@ struct NoticeDoc<'a> {
 }
 
 /// Begins to listen; ends when every sender is gone.
-pub fn listen(out: Output) -> (UnboundedSender<Notice>, JoinHandle<()>) {
+pub fn listen(out: &Output) -> (UnboundedSender<Notice>, JoinHandle<()>) {
     let (sender, heard) = unbounded_channel();
-    (sender, tokio::spawn(show(heard, out)))
+    (sender, tokio::spawn(show(heard, out.clone())))
 }
 
 async fn show(mut heard: UnboundedReceiver<Notice>, out: Output) {
     let mut screen = Screen { out, bars: MultiProgress::new(), running: BTreeMap::new() };
-    while let Some(notice) = heard.recv().await {
-        if out.is_json() {
-            out.result(&NoticeDoc { format: "teal.notice/1", notice: &notice }, String::new);
+    while let Some(mut notice) = heard.recv().await {
+        if let NoticeBody::Found { finding } = &mut notice.body {
+            *finding = screen.out.finding(finding);
+        }
+        if screen.out.is_json() {
+            screen.out.result(&NoticeDoc { format: "teal.notice/1", notice: &notice }, String::new);
         } else {
             screen.take(&notice);
         }

@@ -87,7 +87,7 @@ async fn rehearse(args: &RehearseArgs, out: &Output, stop: &CancellationToken) -
     let first = read_rehearsal(&path, &env, &stand_ins)?.plan;
     read_files(&first).await?;
 
-    let (listener, shown) = listen(*out);
+    let (listener, shown) = listen(out);
     let notices = Notices::new(StepId::new(Phase::Prepare, "source"), Some(listener.clone()));
     let blue = rehearse::raise(&Raise { source: &source, jobs: first.jobs, notices: &notices, stop }).await?;
     let green = rehearse::empty_green(&blue).await?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::Output;
-use super::lint::{Source, read_schema, sources};
+use super::lint::{Schema, Source, sources};
 use crate::ddl::known::Known;
 use crate::ddl::rewrite::{learn, rewrite};
 use crate::error::{Context, Failure, Result};
@@ -16,12 +16,13 @@ pub struct RewriteArgs {
     /// SQL files, folders of migrations, or plans; each file is read in the light of those before it
     #[arg(required = true, value_name = "FILE|FOLDER|PLAN")]
     paths: Vec<PathBuf>,
-    /// What the database is like before: a schema dump, `pg_dump --schema-only`
-    #[arg(long, value_name = "FILE")]
-    schema: Option<PathBuf>,
-    /// The server's major version
-    #[arg(long, value_name = "MAJOR", default_value_t = 15, value_parser = clap::value_parser!(u32).range(14..=18))]
-    pg: u32,
+    /// What the database is like before: a dump of its schema (pg_dump --schema-only, or an archive), or the database
+    /// itself as '${NAME}', a variable that holds its URL; it is only read
+    #[arg(long, value_name = "FILE|${NAME}")]
+    schema: Option<String>,
+    /// The major version of the server that the files are for [default: that of --schema '${NAME}', or 15]
+    #[arg(long, value_name = "MAJOR", value_parser = clap::value_parser!(u32).range(14..=18))]
+    pg: Option<u32>,
     /// Write the files here, under their own names, instead of printing them
     #[arg(long, short, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -30,18 +31,23 @@ pub struct RewriteArgs {
     diff: bool,
 }
 
-pub fn run(args: &RewriteArgs, out: &Output) -> Result<()> {
+pub async fn run(args: RewriteArgs, out: &Output) -> Result<()> {
+    let schema = match &args.schema {
+        Some(named) => Some(Schema::read(named).await?),
+        None => None,
+    };
     let mut known = Known::default();
-    if let Some(schema) = &args.schema {
-        learn(&read_schema(schema)?, &mut known);
+    if let Some(schema) = &schema {
+        learn(&schema.sql, &mut known);
     }
-    let mut doc = RewriteDoc::new(args.pg);
+    let major = args.pg.or(schema.and_then(|schema| schema.major)).unwrap_or(15);
+    let mut doc = RewriteDoc::new(major);
     let mut read = Vec::new();
     for path in &args.paths {
         read.extend(sources(path)?);
     }
     for source in &read {
-        let rewritten = rewrite(&source.file, source.in_transaction, &mut known, args.pg);
+        let rewritten = rewrite(&source.file, source.in_transaction, &mut known, major);
         doc.add(&source.file, &rewritten, source.layout);
     }
     if let Some(folder) = &args.output {

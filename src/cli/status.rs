@@ -6,6 +6,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::inputs::read;
 use super::{Output, PlanArg};
 use crate::cutover;
 use crate::engine::run_folder;
@@ -49,7 +50,9 @@ impl EndDoc {
 }
 
 pub async fn run(args: StatusArgs, out: &Output) -> Result<()> {
-    let plan = args.plan.read()?;
+    let path = args.plan.path()?;
+    out.about(&path);
+    let plan = read(&path)?;
     let mut last = None;
     loop {
         let doc = look(&plan).await?;

@@ -32,6 +32,7 @@ struct ValidateDoc {
 
 pub async fn run(args: ValidateArgs, out: &Output) -> Result<()> {
     let path = args.plan.path()?;
+    out.about(&path);
     let Inputs { plan, .. } = Inputs::plan_alone(&path)?;
     let folder = engine::run_folder(&plan);
     let run = crate::journal::Store::read(&folder)?.map(|(run, _)| run);
@@ -50,7 +51,8 @@ pub async fn run(args: ValidateArgs, out: &Output) -> Result<()> {
         copy.timelines.refuse_failover(&Timelines::read(&blue, &green).await?)?;
     }
     let notices = Notices::new(StepId::new(Phase::Validate, "now"), None);
-    let result = validate_now(&plan, &blue, &green, &folder, &notices).await?;
+    let mut result = validate_now(&plan, &blue, &green, &folder, &notices).await?;
+    result.findings = result.findings.iter().map(|finding| out.finding(finding)).collect();
     let failed = blockers(&result.findings).count();
     let next = if failed > 0 {
         format!("clear what is said above, then: migrate validate {}", path.display())

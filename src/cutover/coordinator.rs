@@ -18,6 +18,7 @@ use super::forward::go_forward;
 use super::gate::check_gates;
 use super::participant::{Participant, Switch, open_participant};
 use super::timing::still_time;
+use crate::capture;
 use crate::catalog::{Baseline, Structure, Timelines, Writes, read_tables, writes_since};
 use crate::error::{Context, Failure, Result};
 use crate::failpoint::failpoint;
@@ -268,7 +269,6 @@ where
         let blue = given.plan.blue.connect(Access::ReadOnly).await.map_err(Failure::from)?;
         // The sizes that it asks for are behind everybody's ACCESS EXCLUSIVE lock.
         blue.run("SET lock_timeout = '5s'").await.map_err(Failure::from)?;
-        still_time(given, &blue).await?;
         read_tables(&blue).await?
     };
     let run = recorder.run().id.clone();
@@ -283,8 +283,10 @@ where
         deadline,
         refusal: &refusal,
     };
+    let still = async |blue: &Db| still_time(given, blue).await;
     // Stopped while it waits for locks, it is dropped: its session closes, and blue lets go of what it had.
-    let fence = unless_stopped(recorder, Fence::take(&given.plan.blue, &order, &recorder.notices(&fence_step))).await?;
+    let fence =
+        unless_stopped(recorder, Fence::take(&given.plan.blue, &order, still, &recorder.notices(&fence_step))).await?;
 
     match drain_under(given, recorder, drain, &fence).await {
         Ok(drained) => {
@@ -405,7 +407,7 @@ async fn ask_gates(given: &Given<'_>, recorder: &mut Recorder) -> Result<Approva
     recorder.accept(&findings).await?;
     Ok(Approval {
         tally: replay::read_tally(&blue, &green).await?,
-        writes: writes_since(&blue, &given.writes_before).await?,
+        writes: blue_writes(given).await?,
         participants: given.plan.participants.iter().map(|spec| spec.name.clone()).collect(),
         deadline_ms: u64::try_from(given.plan.cutover.deadline.as_millis()).unwrap_or(u64::MAX),
         one_way: given.plan.cutover.one_way.clone(),
@@ -415,7 +417,8 @@ async fn ask_gates(given: &Given<'_>, recorder: &mut Recorder) -> Result<Approva
 
 async fn blue_writes(given: &Given<'_>) -> Result<Writes> {
     let blue = given.plan.blue.connect(Access::ReadOnly).await?;
-    writes_since(&blue, &given.writes_before).await
+    let events = capture::events_since(&blue, &given.copied.snapshot).await?;
+    Ok(writes_since(&blue, &given.writes_before).await?.with_events(events))
 }
 
 fn prepare_step(spec: &plan::Participant) -> StepId {

@@ -83,8 +83,14 @@ pub struct Order<'a> {
 }
 
 impl Fence {
-    /// Takes the fence, trying again with jitter when a lock is not to be had, and naming who holds it.
-    pub async fn take(blue: &Target, order: &Order<'_>, notices: &Notices) -> Result<Self> {
+    /// Takes the fence, trying again with jitter when a lock is not to be had, and naming who holds it. `still` is asked before
+    /// each attempt: all of them together take a minute, in which a window may close.
+    pub async fn take(
+        blue: &Target,
+        order: &Order<'_>,
+        still: impl AsyncFn(&Db) -> Result<()>,
+        notices: &Notices,
+    ) -> Result<Self> {
         let db = blue.connect(Access::ReadWrite).await?;
         db.run(&format!("SET application_name = {}", literal(APPLICATION))).await?;
         let watcher = blue.connect(Access::ReadOnly).await?;
@@ -96,6 +102,7 @@ impl Fence {
             .with_jitter()
             .build();
         loop {
+            still(&watcher).await?;
             let since = Instant::now();
             let attempt = Self::attempt(&db, order);
             let failed = match attempt.await {

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::finding::Finding;
 use crate::postgres::Db;
 use crate::replay::{self, Tally};
+use crate::{snapshot, validate};
 
 /// Transactions on fenced tables that are older than this when the cutover begins close the gate: shorter ones are
 /// waited for under the fence's own lock timeout.
@@ -60,6 +61,7 @@ async fn ask_gates(given: &Given<'_>, blue: &Db, green: &Db) -> Result<Vec<Findi
                 .next("migrate apply --redo snapshot/copy"),
         );
     }
+    findings.extend(validate::unlogged_lost(&snapshot::lost_unlogged(green).await?));
     findings.extend(lock_gate(&read_server(blue).await?, tables.len()));
     for spec in &given.plan.participants {
         let participant = open_participant(spec, given.plan_folder(), given.folder);
@@ -161,7 +163,7 @@ fn participant_gate(name: &str, switch: &Switch) -> Option<Finding> {
                 format!("it can't say whether it has switched: {why}"),
             )
             .so_what("after the commit nobody could tell whether it worked")
-            .next("make it answer: `committed` ends with code 0 for switched, 1 for not yet; a file and its content can be read"),
+            .next("make it answer: a program `committed` with code 0 for switched, 1 for not yet; a request with its `status`, or `not_yet`; a file and its content can be read"),
         ),
     }
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::assess::{Judgement, assess, is_concurrent};
+use super::estimate::{Estimate, estimate};
 use super::known::{Known, Relation};
 use super::lex::{Lexer, TokenKind};
 use super::lock::LockMode;
@@ -15,6 +16,9 @@ use super::read::{AlterCommand, Reading, Written, read};
 use super::rule::{Rule, rule};
 use super::split::Statement;
 use super::sql_file::SqlFile;
+use super::trace::{Step, confront};
+use super::version::newer_words;
+use crate::catalog::Figures;
 
 /// From how many ALTERs of one table on it is said that one would do.
 const MANY_ALTERS: usize = 3;
@@ -30,15 +34,38 @@ pub struct Found {
     pub what: String,
     /// Why it was accepted, where a comment says so.
     pub accepted: Option<String>,
+    /// How long it takes, where the sizes of a live database are known.
+    pub estimate: Option<Estimate>,
+}
+
+impl Found {
+    /// Neither accepted nor estimated yet.
+    pub fn new(rule: &'static Rule, span: Range<usize>, what: String) -> Self {
+        Self { rule, span, what, accepted: None, estimate: None }
+    }
 }
 
 /// Lints files one after the other, each in the light of those before it.
 #[derive(Debug, Default)]
 pub struct Linter {
     known: Known,
+    /// The major version of the server that the files are for, where it is known.
+    major: Option<u32>,
+    /// Sizes and rates of the database that they are for, where they are known.
+    figures: Option<Figures>,
 }
 
 impl Linter {
+    /// For a server of this major version.
+    pub fn of_major(major: Option<u32>) -> Self {
+        Self { major, ..Self::default() }
+    }
+
+    /// Takes in sizes and rates of the database that the files are for.
+    pub fn measure(&mut self, figures: Option<Figures>) {
+        self.figures = figures;
+    }
+
     /// Takes in what an earlier release made, without judging it.
     pub fn learn(&mut self, file: &SqlFile) {
         for statement in &file.statements {
@@ -50,19 +77,43 @@ impl Linter {
 
     /// Judges a file; what it makes is known to the next one. `in_transaction`: the tool runs it as one transaction.
     pub fn lint(&mut self, file: &SqlFile, in_transaction: bool) -> Vec<Found> {
-        let in_transaction = in_transaction && !is_marked_without_transaction(&file.text);
-        let mut walk = Walk::new(&file.text, in_transaction);
-        for statement in &file.statements {
+        self.lint_traced(file, in_transaction, &[])
+    }
+
+    /// The same where it is known what the file's first statements did on a shadow.
+    pub fn lint_traced(&mut self, file: &SqlFile, in_transaction: bool, steps: &[Step]) -> Vec<Found> {
+        let mut walk = Walk::new(&file.text, runs_in_transaction(file, in_transaction));
+        for (number, statement) in file.statements.iter().enumerate() {
             let text = statement.text(&file.text);
             let reading = read_checked(text, statement);
             let judgement = assess(&reading, text, &self.known);
+            let before = walk.found.len();
             walk.statement(statement, &reading, &judgement, &self.known);
+            walk.version(statement, text, self.major);
+            let mut found = walk.found.split_off(before);
+            if let Some(step) = steps.get(number) {
+                let place = |position| file.place(statement, position).offset;
+                confront(&mut found, &statement.span, (&reading, &judgement), step, place);
+            }
+            if let Some(figures) = &self.figures {
+                let mut touches = judgement.touches;
+                touches.extend(steps.get(number).map(Step::touches).unwrap_or_default());
+                for one in &mut found {
+                    one.estimate = estimate(one.rule.id, &touches, figures);
+                }
+            }
+            walk.found.append(&mut found);
             self.known.take(&reading, text);
         }
         walk.end();
         self.known.next_unit();
         accept(walk.found, file)
     }
+}
+
+/// Whether a file is run as one transaction: where its tool does so, and no mark of it says otherwise.
+pub fn runs_in_transaction(file: &SqlFile, in_transaction: bool) -> bool {
+    in_transaction && !is_marked_without_transaction(&file.text)
 }
 
 /// Reads a statement; unknown where sqlparser, which reads it as well, sees another table.
@@ -94,7 +145,7 @@ fn folded(name: &str) -> String {
 }
 
 /// Marks of tools, and ours, in the file's first comment lines.
-pub(super) fn is_marked_without_transaction(text: &str) -> bool {
+fn is_marked_without_transaction(text: &str) -> bool {
     const MARKS: [&str; 5] = [
         "no-transaction",
         "migrate: no-transaction",
@@ -144,7 +195,7 @@ impl<'a> Walk<'a> {
 
     fn find(&mut self, id: &str, span: Range<usize>, what: impl Into<String>) {
         if let Some(rule) = rule(id) {
-            self.found.push(Found { rule, span, what: what.into(), accepted: None });
+            self.found.push(Found::new(rule, span, what.into()));
         }
     }
 
@@ -192,6 +243,16 @@ impl<'a> Walk<'a> {
         if writes {
             let what = format!("{} has been locked {mode} by an earlier statement of this transaction", table.1);
             self.find("works-under-lock", whole.clone(), what);
+        }
+    }
+
+    fn version(&mut self, statement: &Statement, text: &str, major: Option<u32>) {
+        let newest = newer_words(text).max_by_key(|(since, _)| *since);
+        if let (Some(major), Some((since, words))) = (major, newest)
+            && major < since
+        {
+            let what = format!("{words} is of PostgreSQL {since}, and the server is of {major}");
+            self.find("not-in-this-version", statement.span.clone(), what);
         }
     }
 
@@ -295,12 +356,7 @@ fn accept(mut found: Vec<Found>, file: &SqlFile) -> Vec<Found> {
         let span = accept.at..accept.end;
         if accept.reason.is_empty() || rule(&accept.rule).is_none() {
             let what = if accept.reason.is_empty() { "no reason is given" } else { "there is no such rule" };
-            found.extend(rule("accept-not-understood").map(|rule| Found {
-                rule,
-                span,
-                what: what.to_owned(),
-                accepted: None,
-            }));
+            found.extend(rule("accept-not-understood").map(|rule| Found::new(rule, span, what.to_owned())));
             continue;
         }
         let mut used = false;
@@ -309,7 +365,7 @@ fn accept(mut found: Vec<Found>, file: &SqlFile) -> Vec<Found> {
             used = true;
         }
         if !used && let Some(rule) = rule("accept-unused") {
-            found.push(Found { rule, span, what: format!("{} is not found there", accept.rule), accepted: None });
+            found.push(Found::new(rule, span, format!("{} is not found there", accept.rule)));
         }
     }
     found.sort_by_key(|one| (one.span.start, one.rule.id));

@@ -105,7 +105,8 @@ pub fn read_listing(listing: &Listing, layout: &'static Layout) -> Result<Folder
     let mut migrations =
         listing.own(layout).map(|entry| read_entry(listing, entry, layout)).collect::<Result<Vec<_>>>()?;
     if migrations.is_empty() {
-        return Err(Failure::usage(format!("migrations folder {dir}: no file named {} in it", layout.shape)));
+        let what = format!("migrations folder {dir}: no file named {} in it", layout.shape);
+        return Err(Failure::usage(what).at(&listing.dir, 1));
     }
     migrations.sort_by(|a, b| order(a, b).then_with(|| a.file.cmp(&b.file)));
     refuse_same_version(listing, &migrations)?;
@@ -173,6 +174,7 @@ fn refuse_same_version(listing: &Listing, sorted: &[Migration]) -> Result<()> {
             b.file,
             a.version,
         ))
+        .at(&b.path, 1)
         .hint("the digits that a file's name begins with are its version; give one of the two another number")),
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Where a statement ends is the server's business, and a text that we would cut elsewhere than `psql` does could run
 //! something nobody wrote. So whatever can't be cut with certainty is refused: quotes, comments, parentheses and
-//! `BEGIN ATOMIC` bodies without an end, psql's own commands, data after `COPY … FROM STDIN`, unrendered templates.
+//! `BEGIN ATOMIC` bodies without an end, psql's own commands, data after `COPY … FROM STDIN`, unrendered templates, and
+//! what turns `standard_conforming_strings` off, after which a backslash would end strings elsewhere.
 //!
 //! Compared with what psql 15 sent to a server for 3,000 texts glued together from quotes, comments and bodies: the same
 //! cuts, but where psql put in a variable (`:name`) or took letters right after a number (`1e'…'`, a syntax error) for a
@@ -85,7 +86,7 @@ pub fn split(source: &str) -> Result<Vec<Statement>, SplitError> {
             continue;
         }
         if token.is_symbol(source, ";") && open.may_end() {
-            statements.extend(open.finish());
+            statements.extend(open.finish()?);
             open = OpenStatement::new(source);
             continue;
         }
@@ -102,7 +103,7 @@ pub fn split(source: &str) -> Result<Vec<Statement>, SplitError> {
     if open.atomic > 0 {
         return Err(SplitError::at(source, open.atomic_start, "BEGIN ATOMIC without its END"));
     }
-    statements.extend(open.finish());
+    statements.extend(open.finish()?);
     Ok(statements)
 }
 
@@ -119,6 +120,8 @@ struct OpenStatement<'a> {
     /// BEGIN ATOMIC and the CASEs open in it now.
     atomic: usize,
     atomic_start: usize,
+    /// Where it turns `standard_conforming_strings` off.
+    old_strings: Option<usize>,
 }
 
 impl<'a> OpenStatement<'a> {
@@ -133,6 +136,7 @@ impl<'a> OpenStatement<'a> {
             outermost: 0,
             atomic: 0,
             atomic_start: 0,
+            old_strings: None,
         }
     }
 
@@ -141,9 +145,25 @@ impl<'a> OpenStatement<'a> {
     }
 
     /// The statement, unless there was nothing but blanks and comments.
-    fn finish(self) -> Option<Statement> {
-        let last = self.previous?;
-        Some(Statement { span: self.start..last.end, line: self.line, head: self.head })
+    fn finish(self) -> Result<Option<Statement>, SplitError> {
+        let Some(last) = self.previous else { return Ok(None) };
+        if let Some(at) = self.old_strings {
+            let message = "standard_conforming_strings is set: strings after it would be read by other rules";
+            return Err(SplitError::at(self.source, at, message));
+        }
+        Ok(Some(Statement { span: self.start..last.end, line: self.line, head: self.head }))
+    }
+
+    /// Where a statement sets `standard_conforming_strings` to anything but on. With it off the server takes a backslash
+    /// in `'…'` for an escape: a string that ends here would go on there.
+    fn sets_strings(&self, token: Token) -> Option<usize> {
+        const SETTING: &str = "standard_conforming_strings";
+        let written = token.text(self.source).trim_matches(['\'', '"']);
+        if token.kind == TokenKind::Text {
+            return (self.begins_with("SELECT") && written.eq_ignore_ascii_case(SETTING)).then_some(token.start);
+        }
+        let set = self.begins_with("SET") && self.head.len() <= 3;
+        (set && written.eq_ignore_ascii_case(SETTING)).then_some(token.start)
     }
 
     /// Takes the next token in, or says why it can't be in a statement.
@@ -159,6 +179,15 @@ impl<'a> OpenStatement<'a> {
             TokenKind::QuotedName => self.remember(token, str::to_owned),
             TokenKind::Symbol => self.symbol(token)?,
             _ => {}
+        }
+        // SET … = on is what pg_dump writes; whatever else follows leaves the place.
+        if let Some(at) = self.sets_strings(token) {
+            self.old_strings = Some(at);
+        } else if self.begins_with("SET") && matches!(token.kind, TokenKind::Word | TokenKind::Text) {
+            let value = token.text(self.source).trim_matches('\'').to_ascii_lowercase();
+            if matches!(value.as_str(), "on" | "true" | "yes" | "1" | "default") {
+                self.old_strings = None;
+            }
         }
         self.previous = Some(token);
         Ok(())

@@ -56,7 +56,7 @@ impl SqlFile {
         let text = String::from_utf8(bytes).map_err(|e| {
             let valid = String::from_utf8_lossy(e.as_bytes().get(..e.utf8_error().valid_up_to()).unwrap_or_default());
             let SplitError { line, column, .. } = SplitError::at(&valid, valid.len(), "");
-            Failure::usage(format!("{}:{line}:{column}: not UTF-8", path.display()))
+            Failure::usage(format!("{}:{line}:{column}: not UTF-8", path.display())).at(path, line)
         })?;
         let before = text.get(..part.start).unwrap_or_default();
         let lines = before.bytes().filter(|byte| *byte == b'\n').count();
@@ -78,15 +78,10 @@ impl SqlFile {
         Place { offset, line, column }
     }
 
-    /// Where a byte of the file lies.
-    pub fn place_at(&self, offset: usize) -> Place {
-        let SplitError { offset, line, column, .. } = SplitError::at(&self.text, offset, "");
-        Place { offset, line, column }
-    }
-
-    /// The line that a span begins in, with as much of it as is in that line underlined.
-    pub fn excerpt_of(&self, span: Range<usize>, label: &str) -> String {
-        excerpt(&self.path, &self.text, span, label)
+    /// Where the lines of the file begin, for many places in one file.
+    pub fn lines(&self) -> Lines<'_> {
+        let ends = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        Lines { file: self, starts: std::iter::once(0).chain(ends).collect() }
     }
 
     /// The line of the server's error position with the token there underlined and `label` beside it; without a
@@ -97,14 +92,33 @@ impl SqlFile {
     }
 }
 
+/// Places of one file without counting its lines for each of them.
+#[derive(Debug)]
+pub struct Lines<'a> {
+    file: &'a SqlFile,
+    starts: Vec<usize>,
+}
+
+impl Lines<'_> {
+    /// Where a byte of the file lies.
+    pub fn place(&self, offset: usize) -> Place {
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let start = line.checked_sub(1).and_then(|at| self.starts.get(at)).copied().unwrap_or_default();
+        let column = 1 + self.file.text.get(start..offset).unwrap_or_default().chars().count();
+        Place { offset, line, column }
+    }
+
+    /// The line that a span begins in, with as much of it as is in that line underlined.
+    pub fn excerpt(&self, span: Range<usize>) -> String {
+        drawn(&self.file.path, &self.file.text, self.place(span.start), span.len(), "")
+    }
+}
+
 fn refused(path: &Path, text: &str, error: &SplitError) -> Failure {
     let SplitError { offset, line, column, message } = error;
-    Failure::usage(format!("{}:{line}:{column}: {message}", path.display())).detail(excerpt(
-        path,
-        text,
-        token_at(text, *offset),
-        message,
-    ))
+    Failure::usage(format!("{}:{line}:{column}: {message}", path.display()))
+        .detail(excerpt(path, text, token_at(text, *offset), message))
+        .at(path, *line)
 }
 
 /// The token that starts at `offset`, or the one character there.
@@ -120,6 +134,11 @@ fn token_at(text: &str, offset: usize) -> Range<usize> {
 /// Of a long line, only what is near.
 pub fn excerpt(path: &Path, text: &str, span: Range<usize>, label: &str) -> String {
     let SplitError { offset, line, column, .. } = SplitError::at(text, span.start, "");
+    drawn(path, text, Place { offset, line, column }, span.len(), label)
+}
+
+fn drawn(path: &Path, text: &str, place: Place, length: usize, label: &str) -> String {
+    let Place { offset, line, column } = place;
     let before = text.get(..offset).unwrap_or_default();
     let after = text.get(offset..).unwrap_or_default();
     let before = before.get(before.rfind('\n').map_or(0, |at| at + 1)..).unwrap_or_default();
@@ -128,7 +147,7 @@ pub fn excerpt(path: &Path, text: &str, span: Range<usize>, label: &str) -> Stri
         before.get(before.ceil_char_boundary(before.len().saturating_sub(CONTEXT_BYTES))..).unwrap_or_default();
     let after = after.get(..after.floor_char_boundary(CONTEXT_BYTES)).unwrap_or_default();
 
-    let shown = before.len()..before.len() + span.len().clamp(1, after.len().max(1));
+    let shown = before.len()..before.len() + length.clamp(1, after.len().max(1));
     let source = format!("{before}{after} ");
     // The renderer would count the column in the cut line, so the place is ours.
     let margin = line.to_string().len();

@@ -43,6 +43,9 @@ pub struct Act<'a> {
     pub(super) edits: Edits,
 }
 
+/// What helps where what is amiss lies on green or in the plan alone.
+const MENDED: &str = "migrate apply, once it is mended";
+
 /// What an action leaves in the journal, and its outcome in one line.
 pub(super) type Done = Result<(Value, String)>;
 
@@ -125,7 +128,7 @@ impl<'a> Act<'a> {
     pub async fn settle(&self, recorder: &Recorder) -> Result<()> {
         self.catch_up(recorder).await?;
         let dead = dead_letters(&self.green().await?).await?;
-        refuse(&dead, &recorder.notices(&StepId::new(Phase::Replay, "events")), "not every event is on green")
+        refuse(&dead, &recorder.notices(&StepId::new(Phase::Replay, "events")), "not every event is on green", MENDED)
     }
 
     async fn catch_up(&self, recorder: &Recorder) -> Result<()> {
@@ -235,7 +238,12 @@ impl<'a> Act<'a> {
         }
         green.extend(validate::digest_beside_tables(sessions).await?);
         let findings = validate::compare_digests(&digests, &green);
-        refuse(&findings, notices, "the copy is not what blue was")?;
+        refuse(
+            &findings,
+            notices,
+            "the copy is not what blue was",
+            "make the copy again: migrate apply --redo snapshot/copy",
+        )?;
         let rows = digests.iter().map(|digest| digest.rows).sum();
         let proof = ProofResult { tables: digests.len(), rows };
         done(
@@ -279,7 +287,10 @@ impl<'a> Act<'a> {
         let checks = checks::compare_with_copy(self.plan, &green, &copy.answers, recorder.folder()).await?;
         let mut findings: Vec<Finding> = checks.iter().filter_map(validate::CheckOutcome::finding).collect();
         self.plan.accept(&mut findings);
-        refuse(&findings, notices, "the migrated copy fails the plan's checks")?;
+        // The rows that a check sees come from the copy and the migrations: mended, these must run on a new copy.
+        let hint = "mend what green is asked, then: migrate apply; a migration is run again on a new copy alone: \
+                    mend it, then: migrate apply --redo snapshot/copy";
+        refuse(&findings, notices, "the migrated copy fails the plan's checks", hint)?;
         recorder.accept(&findings).await?;
         let outcome = format!("{} passed", count(checks.len(), "check"));
         done(kept(&MigratedResult { checks })?, &outcome)
@@ -310,7 +321,7 @@ impl<'a> Act<'a> {
         let blue = self.plan.blue.connect(Access::ReadOnly).await?;
         let green = self.plan.green.connect(Access::ReadOnly).await?;
         let validated = validate_now(self.plan, &blue, &green, recorder.folder(), notices).await?;
-        refuse(&validated.findings, notices, "green is not fit to serve")?;
+        refuse(&validated.findings, notices, "green is not fit to serve", MENDED)?;
         recorder.accept(&validated.findings).await?;
         let outcome = format!(
             "{} of {} constraints validated, {} of {} indexes valid, {} events verified",
@@ -365,8 +376,8 @@ async fn dead_letters(green: &Db) -> Result<Vec<Finding>> {
     Ok(replay::dead_letters(green, 10).await?.into_iter().map(blocker).collect())
 }
 
-/// Shows all findings; fails where one is a blocker.
-fn refuse(findings: &[Finding], notices: &Notices, what: &str) -> Result<()> {
+/// Shows all findings; fails where one is a blocker, with its own next command, else with `hint`.
+fn refuse(findings: &[Finding], notices: &Notices, what: &str, hint: &str) -> Result<()> {
     for finding in findings {
         notices.found(finding.clone());
     }
@@ -374,7 +385,7 @@ fn refuse(findings: &[Finding], notices: &Notices, what: &str) -> Result<()> {
     first.map_or(Ok(()), |finding| {
         let more = blockers(findings).count() - 1;
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let next = if finding.next.is_empty() { "migrate apply, once it is mended" } else { &finding.next };
+        let next = if finding.next.is_empty() { hint } else { &finding.next };
         Err(Failure::blocked(format!("{what}: {} ({}){more}", finding.object, finding.id)).hint(next))
     })
 }

@@ -7,11 +7,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::results::{CopyResult, copy_step, result_of};
 use crate::catalog::Timelines;
-use crate::ddl::Migration;
+use crate::ddl::{Migration, standings};
 use crate::error::{Failure, Result};
 use crate::journal::{
     FORMAT, Purpose, Record, Recorder, RunId, State, StepStatus, Store, StoreError, foreign_run, read_run_row,
 };
+use crate::migrate;
 use crate::plan::Plan;
 use crate::planner;
 use crate::postgres::Access;
@@ -155,7 +156,7 @@ async fn take_inputs(
         reset_from(plan, recorder, redo).await?;
     }
     refuse_failover(plan, recorder).await?;
-    refuse_new_files(plan, migrations, recorder)?;
+    refuse_new_files(plan, migrations, recorder).await?;
     refuse_new_events(plan, recorder)?;
     refuse_new_levers(plan, recorder)?;
     for step in recorder.run().steps.clone() {
@@ -205,7 +206,10 @@ async fn may_repeat(step: &Step, plan: &Plan) -> Result<bool> {
 }
 
 /// A file that came into the folder after the run began would silently stay out.
-fn refuse_new_files(plan: &Plan, migrations: &[Migration], recorder: &Recorder) -> Result<()> {
+///
+/// One behind the run's last is new. One before it is where blue's books don't have it: what was not in when the run began
+/// became a step of it. A newer release may well bring a version older than those that are in.
+async fn refuse_new_files(plan: &Plan, migrations: &[Migration], recorder: &Recorder) -> Result<()> {
     let known = |file: &str| {
         recorder.run().steps.iter().any(|s| matches!(&s.action, Action::MigrateFile { file: f } if f == file))
     };
@@ -213,9 +217,13 @@ fn refuse_new_files(plan: &Plan, migrations: &[Migration], recorder: &Recorder) 
         Action::MigrateFile { file } => migrations.iter().position(|m| m.file == *file),
         _ => None,
     });
-    // Files before the run's last one that it does not know were in already when it began.
-    let new = migrations.iter().enumerate().find(|(at, m)| !known(&m.file) && last.is_some_and(|last| *at > last));
-    match new {
+    let unknown: Vec<(usize, &Migration)> =
+        migrations.iter().enumerate().filter(|(_, migration)| !known(&migration.file)).collect();
+    let (Some(layout), false) = (migrations.first().map(|m| m.layout), unknown.is_empty()) else { return Ok(()) };
+    let blue = plan.blue.connect(Access::ReadOnly).await?;
+    let standings = standings(migrations, &migrate::read_recorded(&blue, &plan.migrations, layout).await?);
+    let pending = |at: usize| standings.get(at).is_some_and(|standing| standing.is_pending());
+    match unknown.into_iter().find(|(at, _)| last.is_some_and(|last| *at > last) || pending(*at)) {
         Some((_, migration)) => Err(Failure::blocked(format!(
             "migration {} of plan {} came after the run began; the run does not know it",
             migration.file, plan.name

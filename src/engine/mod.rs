@@ -33,7 +33,7 @@ pub use prove::prove_cutover;
 pub use results::{
     CheckDoc, CopyResult, MigratedResult, ProofResult, Settled, ValidatedResult, copy_step, given, result_of,
 };
-pub use take_down::{Left, abort, abort_recorded, ask_to_stop, finish, finish_recorded};
+pub use take_down::{Left, abort, abort_recorded, ask_to_stop, finish, finish_recorded, may_abort, may_finish};
 
 /// Does every step that is not done, in order, up to `ready`. Safe to run again after any failure.
 pub async fn apply(plan: &Plan, migrations: &[crate::ddl::Migration], recorder: &mut Recorder) -> Result<()> {

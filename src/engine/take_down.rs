@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::capture;
 use crate::cutover::{self, Decided, Participant, Switch, open_participant};
 use crate::error::{Context, Failure, Result};
-use crate::journal::{Record, Recorder, RunRow, State, read_run_row};
+use crate::journal::{Record, Recorder, Run, RunRow, State, read_run_row};
 use crate::lever;
 use crate::plan::Plan;
 use crate::postgres::{Access, Db};
@@ -69,11 +69,7 @@ pub async fn abort(plan: &Plan, green_gone: bool, recorder: Option<&mut Recorder
         Err(_) if green_gone => None,
         Err(e) => return Err(e.into()),
     };
-    if let Some(decision) = cutover::read_decision(&blue).await? {
-        return Err(Failure::blocked(format!("run {} has decided at {}: green serves", decision.run, decision.at))
-            .state("nothing was done")
-            .hint(format!("go on with: migrate cutover; {}", no_way_back(plan))));
-    }
+    refuse_decided(plan, &blue).await?;
     let row = read_run_row(&blue).await?;
     if let Some(row) = &row {
         refuse_other_plan(plan, row)?;
@@ -99,6 +95,34 @@ pub async fn abort(plan: &Plan, green_gone: bool, recorder: Option<&mut Recorder
     }
     let left = if levers.is_empty() { "nothing; it serves" } else { "which levers are still turned; it serves" };
     Ok(Left { blue: left.to_owned(), green, levers: shown(&levers) })
+}
+
+async fn refuse_decided(plan: &Plan, blue: &Db) -> Result<()> {
+    let Some(decision) = cutover::read_decision(blue).await? else { return Ok(()) };
+    Err(Failure::blocked(format!("run {} has decided at {}: green serves", decision.run, decision.at))
+        .state("nothing was done")
+        .hint(format!("go on with: migrate cutover; {}", no_way_back(plan))))
+}
+
+/// What an abort would refuse, before anybody is asked to approve it, and whether there is anything to put back at all:
+/// what a run leaves on blue lies in our schema until it is over, and goes last. `run`: of the journal, where it is open.
+pub async fn may_abort(plan: &Plan, green_gone: bool, run: Option<&Run>) -> Result<bool> {
+    if let Some(run) = run {
+        refuse_decided_run(plan, run.state)?;
+    }
+    let blue = plan.blue.connect(Access::ReadOnly).await?;
+    refuse_decided(plan, &blue).await?;
+    if let Some(row) = read_run_row(&blue).await? {
+        refuse_other_plan(plan, &row)?;
+    }
+    if run.is_some() || has_schema(&blue).await? {
+        return Ok(true);
+    }
+    Ok(!green_gone && has_schema(&plan.green.connect(Access::ReadOnly).await?).await?)
+}
+
+async fn has_schema(db: &Db) -> Result<bool> {
+    Ok(db.row("SELECT pg_catalog.to_regnamespace('teal') IS NOT NULL", &[]).await?.get(0))
 }
 
 /// Only a green that carries our run row was made by us; anything else stays as it is.
@@ -149,16 +173,21 @@ async fn refuse_undecided(plan: &Plan, row: &RunRow) -> Result<()> {
     }
 }
 
+fn refuse_decided_run(plan: &Plan, state: State) -> Result<()> {
+    if !state.is_decided() {
+        return Ok(());
+    }
+    Err(Failure::blocked(format!("the run has decided (state {state}): green serves")).state("nothing was done").hint(
+        match state {
+            State::Green | State::Finished => no_way_back(plan),
+            _ => format!("go on with: migrate cutover; {}", no_way_back(plan)),
+        },
+    ))
+}
+
 /// Like [`abort`], for the run of this journal; says so there.
 pub async fn abort_recorded(plan: &Plan, green_gone: bool, recorder: &mut Recorder) -> Result<Left> {
-    if recorder.run().state.is_decided() {
-        return Err(Failure::blocked(format!("the run has decided (state {}): green serves", recorder.run().state))
-            .state("nothing was done")
-            .hint(match recorder.run().state {
-                State::Green | State::Finished => no_way_back(plan),
-                _ => format!("go on with: migrate cutover; {}", no_way_back(plan)),
-            }));
-    }
+    refuse_decided_run(plan, recorder.run().state)?;
     if matches!(recorder.run().state, State::Switching | State::InDoubt { .. }) {
         let folder = recorder.folder().to_owned();
         cutover::settle(&super::given(plan, recorder.run(), &folder)?, recorder).await?;
@@ -175,18 +204,41 @@ pub async fn abort_recorded(plan: &Plan, green_gone: bool, recorder: &mut Record
     Ok(left)
 }
 
+fn refuse_unswitched_run(state: State) -> Result<()> {
+    if matches!(state, State::Green | State::Finished) {
+        return Ok(());
+    }
+    Err(Failure::blocked(format!("the run is {state}, not green: there is nothing to finish yet"))
+        .state("nothing was done")
+        .hint(if state.is_decided() {
+            "migrate cutover"
+        } else {
+            "migrate cutover, or put everything back: migrate abort"
+        }))
+}
+
+/// What a finish would refuse, before anybody is asked to approve it. `run`: of the journal, where it is open; it may
+/// finish without a blue that is gone.
+pub async fn may_finish(plan: &Plan, unfence: bool, run: Option<&Run>) -> Result<()> {
+    match run {
+        Some(run) => refuse_unswitched_run(run.state),
+        None => refuse_undecided_blue(&plan.blue.connect(Access::ReadOnly).await?, unfence).await,
+    }
+}
+
+async fn refuse_undecided_blue(blue: &Db, unfence: bool) -> Result<()> {
+    let fenced = cutover::fence_exists(blue).await?;
+    if cutover::read_decision(blue).await?.is_some() || (unfence && fenced) {
+        return Ok(());
+    }
+    Err(Failure::blocked("blue has no decision: nothing has been switched, there is nothing to finish")
+        .state("nothing was done")
+        .hint("switch with: migrate cutover; or put everything back: migrate abort"))
+}
+
 /// Like [`finish`], for the run of this journal; says so there.
 pub async fn finish_recorded(plan: &Plan, unfence: bool, recorder: &mut Recorder) -> Result<Left> {
-    let state = recorder.run().state;
-    if !matches!(state, State::Green | State::Finished) {
-        return Err(Failure::blocked(format!("the run is {state}, not green: there is nothing to finish yet"))
-            .state("nothing was done")
-            .hint(if state.is_decided() {
-                "migrate cutover"
-            } else {
-                "migrate cutover, or put everything back: migrate abort"
-            }));
-    }
+    refuse_unswitched_run(recorder.run().state)?;
     recorder.fall_silent().await;
     let left = finish(plan, unfence, Some(recorder)).await?;
     recorder.append(Record::RunFinished { unfenced: unfence })?;
@@ -216,14 +268,7 @@ pub async fn finish(plan: &Plan, unfence: bool, recorder: Option<&mut Recorder>)
         Err(e) => return Err(e.into()),
     };
     if let Ok(blue) = &blue {
-        let fenced = cutover::fence_exists(blue).await?;
-        if cutover::read_decision(blue).await?.is_none() && !(unfence && fenced) {
-            return Err(Failure::blocked(
-                "blue has no decision: nothing has been switched, there is nothing to finish",
-            )
-            .state("nothing was done")
-            .hint("switch with: migrate cutover; or put everything back: migrate abort"));
-        }
+        refuse_undecided_blue(blue, unfence).await?;
     }
     let ours = read_run_row(&green).await?.is_some();
     if ours {

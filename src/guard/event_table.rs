@@ -119,7 +119,8 @@ fn unknown_column(event: &Event, table: &Table) -> Option<Finding> {
 }
 
 /// A row that moves to another partition keeps its old value on green, where writes other than events don't travel:
-/// statements that look for it by a partition column would not find it, and the event would end as nothing to do.
+/// statements that look for it by a partition column would not find it, and the event would end as nothing to do, which its
+/// verify would not see either. Whether rows move only the operator knows: an accept says that they don't.
 async fn partition_column(db: &Db, event: &Event, table: &Table) -> Result<Option<Finding>> {
     let family = db.rows(include_str!("../postgres/sql/select_family.sql"), &[&table.oid]).await?;
     let deciding: Vec<String> = family.iter().flat_map(|row| row.get::<_, Vec<String>>("partition_columns")).collect();
@@ -127,9 +128,13 @@ async fn partition_column(db: &Db, event: &Event, table: &Table) -> Result<Optio
     Ok(deciding.into_iter().find(|column| named.contains(column)).map(|column| {
         let object = format!("event \"{}\"", event.name);
         let name = table.name.plain();
-        Finding::warning(ID, object, format!("its statements name :{column}, which decides the partition of {name}"))
-            .so_what("where a row has moved to another partition since the copy, they would not find it on green")
-            .next("identify the row without it, as in WHERE id = :id")
+        let what = format!("its statements name :{column}, which decides the partition of {name}");
+        Finding::blocker("guard/event-partition", object, what)
+            .so_what("the event of a row that moved to another partition since the copy would be lost: green has it elsewhere")
+            .next(
+                "identify the row without it, as in WHERE id = :id; where no row's ever changes:\n\
+                 [[accept]]\nfinding = \"guard/event-partition\"\nwhy = \"…\"",
+            )
     }))
 }
 

@@ -8,14 +8,14 @@ use super::throughput::{Throughput, measure};
 use super::topic::Topic;
 use super::{
     activity, age, capacity, clients, clock, compression, connect, event_table, event_triggers, extensions, first_of,
-    green_empty, here, locale, not_carried, pooler, privileges, recovery, replication, roles, same_database, settings,
-    space, timeouts, version,
+    green_empty, here, locale, not_carried, pooler, privileges, recovery, replication, retired, roles, same_database,
+    settings, space, timeouts, version,
 };
 use crate::catalog::read_tables;
 use crate::error::Result;
 use crate::finding::Finding;
 use crate::plan::Plan;
-use crate::postgres::{Db, Target};
+use crate::postgres::{Db, Protection, Target};
 use crate::units::{count, show_bytes};
 
 /// What is to be looked at.
@@ -139,15 +139,14 @@ async fn open<'a>(target: &'a Target, db: Db, topic: &mut Topic) -> Result<Optio
         return Ok(None);
     }
     let row = side.db.row(include_str!("../postgres/sql/select_session.sql"), &[]).await?;
-    let (tls, nearby): (bool, bool) = (row.get("tls"), row.get("nearby"));
-    let way = match (tls, nearby) {
-        (true, _) => row.get("tls_version"),
-        (false, true) => "no TLS (loopback)".to_owned(),
-        (false, false) => "no TLS".to_owned(),
+    let (protection, nearby) = (side.db.protection(), row.get::<_, bool>("nearby"));
+    let way = match protection {
+        Protection::Plain if nearby => "no TLS (loopback)".to_owned(),
+        protection => protection.to_string(),
     };
     let clock = clock::read_clock(&side.db).await?;
     topic.saw(format!("{} {:.1} ms away, {way}, {}", target.name, clock.round_trip_ms, side.provider.word()));
-    if !tls && !nearby {
+    if protection == Protection::Plain && !nearby {
         topic.found([Finding::warning(
             "guard/no-tls",
             &target.name,
@@ -164,6 +163,9 @@ async fn connections_amiss(look: &Look<'_>) -> Vec<Finding> {
     if let Some(both) = look.both() {
         found.extend(same_database::check(&both).await.unwrap_or_default());
         found.extend(recovery::check(&both));
+        if !look.resuming {
+            found.extend(retired::check(&both).await.unwrap_or_default());
+        }
     }
     found
 }

@@ -27,6 +27,7 @@ mod privileges;
 mod provider;
 mod recovery;
 mod replication;
+mod retired;
 mod roles;
 mod same_database;
 mod settings;
@@ -98,6 +99,7 @@ pub async fn check(plan: &Plan, blue: &Db, green: &Db, resuming: bool) -> Result
     found.extend(same_database::check(&both).await?);
     found.extend(recovery::check(&both));
     if !resuming {
+        found.extend(retired::check(&both).await?);
         found.extend(green_empty::check(&both).await?);
     }
     found.extend(privileges::check(&both).await?);

@@ -99,6 +99,13 @@ pub fn draft(candidate: &Candidate, blue: &TableFacts, fates: &Fates) -> Option<
     let ends = candidate.sign.live(blue)?;
     let mut doubts: Vec<Doubt> = candidate.doubts.iter().map(Doubt::new).collect();
     let mut because = vec![candidate.because.clone()];
+    if let Some(column) = blue.key.iter().find(|column| blue.partition_columns.contains(column)) {
+        // guard/event-partition: only a person knows whether rows move.
+        doubts.push(Doubt::new(format!(
+            "its key holds {}, which decides the partition: an event of a row that moved to another one would be lost; does it ever change?",
+            column.0
+        )));
+    }
     // Where green is not known, blue's own words stand as an example.
     let side = match fates.of(blue) {
         Fate::Kept { before, green } => on_green(candidate, blue, before, green, &mut doubts, &mut because),

@@ -72,6 +72,8 @@ pub struct TableFacts {
     pub key: Vec<Ident>,
     /// Whether the key is the primary one.
     pub key_is_primary: bool,
+    /// Columns that decide in which partition a row is.
+    pub partition_columns: Vec<Ident>,
     /// Bytes, partitions included.
     pub bytes: u64,
     /// The planner's estimate of its rows; none where it was never analysed.
@@ -126,6 +128,7 @@ pub async fn read_facts(db: &Db) -> Result<Vec<TableFacts>> {
                 written: row.get("written"),
                 key: if primary { table.primary_key.clone() } else { unique.into_iter().map(Ident::new).collect() },
                 key_is_primary: primary,
+                partition_columns: row.get::<_, Vec<String>>("partition_columns").into_iter().map(Ident::new).collect(),
                 bytes: table.bytes + parts.map(|part| part.bytes).sum::<u64>(),
                 estimated_rows: u64::try_from(table.estimated_rows).ok(),
                 columns: by_table.remove(&table.oid).unwrap_or_default(),

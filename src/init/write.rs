@@ -1,5 +1,7 @@
 //! The plan's text, and what is said of it.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::bookkeeping::Books;
@@ -52,6 +54,9 @@ pub struct InitDoc {
     /// The next command.
     pub next: String,
 }
+
+/// How many events that are not on are written out as comments: past these nobody reads them.
+const CANDIDATES: usize = 12;
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -266,9 +271,21 @@ fn events(known: &Known<'_>) -> String {
         "An event happens when a row for which `ends` was true is deleted, or it stops being true. Replay runs on green; \
          :column is a column of the row as it was on blue. Verify must find no row afterwards.",
     ));
-    for event in &known.events {
+    let (on, off): (Vec<&Draft>, Vec<&Draft>) = known.events.iter().partition(|event| event.is_on());
+    for event in on.iter().chain(off.iter().take(CANDIDATES)) {
         out.push('\n');
         out.push_str(&written_event(event));
+    }
+    let more: Vec<&str> = off.iter().skip(CANDIDATES).map(|event| event.written.as_str()).collect();
+    if let [_, ..] = more.as_slice() {
+        let tables: BTreeSet<&str> = more.iter().copied().collect();
+        let named = tables.into_iter().collect::<Vec<_>>().join(", ");
+        out.push('\n');
+        out.push_str(&comment(&format!(
+            "{} more whose columns are named like an end, none of them sure enough to be on, of: {named}. \
+             migrate init --format json lists each with its reasons.",
+            more.len()
+        )));
     }
     out
 }

@@ -95,5 +95,5 @@ pub fn foreign_run(plan: &str, database: &str, row: &RunRow) -> Failure {
     let whose = if row.plan == plan { "another run of this plan".to_owned() } else { format!("plan {}", row.plan) };
     Failure::blocked(format!("{database}: run {} ({whose}) is under way; its journal is {at}", row.run))
         .state("nothing was done")
-        .hint("bring that journal here, or take that run down with its plan: migrate abort; once it has switched: migrate finish")
+        .hint("bring that journal here, or take that run down with its own plan: migrate abort PLAN; once it has switched: migrate finish PLAN")
 }

@@ -251,7 +251,7 @@ fn like(server: &catalog::Server) -> String {
     format!("ENCODING {encoding} LC_COLLATE {collate} LC_CTYPE {ctype}{provider}")
 }
 
-async fn admin(server: &Server) -> Result<Db> {
+pub(super) async fn admin(server: &Server) -> Result<Db> {
     Ok(Target::parse("the throwaway server", &server.url("postgres"))?.connect(Access::ReadWrite).await?)
 }
 
@@ -387,7 +387,7 @@ async fn create_database(admin: &Db, name: &Ident, needs: &Needs) -> Result<Opti
 }
 
 /// Roles belong to a server, so the source does not carry them: made without a login.
-async fn make_roles(admin: &Db, roles: &[String]) -> Result<()> {
+pub(super) async fn make_roles(admin: &Db, roles: &[String]) -> Result<()> {
     let there = admin.rows("SELECT rolname::text FROM pg_catalog.pg_roles", &[]).await?;
     let mut known: Vec<String> = there.iter().map(|row| row.get(0)).collect();
     for role in roles {
@@ -415,7 +415,7 @@ async fn make_memberships(from: &Db, admin: &Db, roles: &[String]) -> Result<()>
     Ok(())
 }
 
-async fn refuse_missing_extensions(admin: &Db, needs: &Needs, major: u32) -> Result<()> {
+pub(super) async fn refuse_missing_extensions(admin: &Db, needs: &Needs, major: u32) -> Result<()> {
     let wanted: Vec<&String> = needs.extensions.iter().collect();
     let rows = admin.rows(include_str!("../postgres/sql/select_missing_extensions.sql"), &[&wanted]).await?;
     let missing: Vec<String> = rows.iter().map(|row| row.get(0)).collect();

@@ -5,9 +5,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::text;
-use crate::ddl::SqlFile;
 use crate::ddl::lint::Found;
 use crate::ddl::rule;
+use crate::ddl::{Estimate, SqlFile};
+use crate::error::{Failure, Result};
 use crate::finding::Severity;
 
 /// What was found in all files.
@@ -38,9 +39,26 @@ pub struct LintFinding {
     instead: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     accepted: Option<String>,
+    /// How long it takes on the database of `--schema`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    estimate: Option<EstimateDoc>,
     /// The lines with the span underlined, for people.
     #[serde(skip)]
     excerpt: String,
+}
+
+/// An estimate and what it rests on.
+#[derive(Debug, Serialize)]
+struct EstimateDoc {
+    seconds: f64,
+    bytes: u64,
+    basis: String,
+}
+
+impl From<Estimate> for EstimateDoc {
+    fn from(Estimate { seconds, bytes, basis }: Estimate) -> Self {
+        Self { seconds, bytes, basis }
+    }
 }
 
 impl LintDoc {
@@ -62,16 +80,10 @@ impl LintDoc {
     pub fn add(&mut self, file: &SqlFile, found: Vec<Found>) {
         self.files += 1;
         self.statements += file.statements.len();
+        let lines = file.lines();
         for one in found {
-            let count = match (&one.accepted, one.rule.severity) {
-                (Some(_), _) => &mut self.accepted,
-                (None, Severity::Blocker) => &mut self.blockers,
-                (None, Severity::Warning) => &mut self.warnings,
-                (None, Severity::Note) => &mut self.notes,
-            };
-            *count += 1;
-            let (start, end) = (file.place_at(one.span.start), file.place_at(one.span.end));
-            self.findings.push(LintFinding {
+            let (start, end) = (lines.place(one.span.start), lines.place(one.span.end));
+            self.push(LintFinding {
                 rule: one.rule.id,
                 severity: one.rule.severity,
                 file: file.path.display().to_string(),
@@ -79,13 +91,56 @@ impl LintDoc {
                 column: start.column,
                 end_line: end.line,
                 end_column: end.column,
-                excerpt: file.excerpt_of(one.span, ""),
+                excerpt: lines.excerpt(one.span),
                 what: one.what,
                 so_what: one.rule.so_what,
                 instead: one.rule.instead,
                 accepted: one.accepted,
+                estimate: one.estimate.map(EstimateDoc::from),
             });
         }
+    }
+
+    /// Takes in a file or folder that can't be read, whose failure says the place; gives back any other failure.
+    pub fn refuse(&mut self, failure: Failure) -> Result<()> {
+        let (Some(place), Some(rule)) = (failure.place.clone(), rule::rule("not-readable")) else {
+            return Err(failure);
+        };
+        self.files += 1;
+        let file = place.file.display().to_string();
+        // `file:line:column: what`, or what alone.
+        let said = failure.what.strip_prefix(&format!("{file}:{}:", place.line));
+        let said = said.and_then(|rest| rest.split_once(": "));
+        let (column, what) =
+            said.map_or((1, failure.what.as_str()), |(column, what)| (column.parse().unwrap_or(1), what));
+        let excerpt = failure.detail.clone().unwrap_or_else(|| format!(" --> {file}:{}:{column}", place.line));
+        self.push(LintFinding {
+            rule: rule.id,
+            severity: rule.severity,
+            line: place.line,
+            column,
+            end_line: place.line,
+            end_column: column + 1,
+            excerpt,
+            what: what.to_owned(),
+            so_what: rule.so_what,
+            instead: rule.instead,
+            accepted: None,
+            estimate: None,
+            file,
+        });
+        Ok(())
+    }
+
+    fn push(&mut self, finding: LintFinding) {
+        let count = match (&finding.accepted, finding.severity) {
+            (Some(_), _) => &mut self.accepted,
+            (None, Severity::Blocker) => &mut self.blockers,
+            (None, Severity::Warning) => &mut self.warnings,
+            (None, Severity::Note) => &mut self.notes,
+        };
+        *count += 1;
+        self.findings.push(finding);
     }
 
     /// Blockers that no comment accepts.
@@ -108,7 +163,8 @@ impl LintDoc {
             let LintFinding { file, line, end_line, column, rule, what, so_what, instead, .. } = finding;
             let title = property(&format!("lint/{rule}"));
             let file = property(file);
-            let said = data(&format!("{what}: {so_what}. Instead: {instead}."));
+            let lasts = finding.estimate.as_ref().map(|one| format!(" Estimate: {}.", one.basis)).unwrap_or_default();
+            let said = data(&format!("{what}: {so_what}.{lasts} Instead: {instead}."));
             format!("::{level} file={file},line={line},endLine={end_line},col={column},title={title}::{said}\n")
         };
         self.open().map(line).collect()
@@ -201,6 +257,9 @@ pub fn lint_text(doc: &LintDoc) -> String {
         }
         out += &format!("{} lint/{rule}\n{}\n", style.apply_to(finding.severity.word()), finding.excerpt.trim_end());
         out += &text::wrapped(&format!("{what}: {}", finding.so_what), 2);
+        if let Some(estimate) = &finding.estimate {
+            out += &text::wrapped(&format!("estimate: {}", estimate.basis), 2);
+        }
         out += &text::wrapped(&format!("instead: {}", finding.instead), 2);
         out.push('\n');
     }

@@ -17,6 +17,7 @@ use crate::ddl::Migration;
 use crate::finding::{Finding, Severity, accepted, blockers};
 use crate::plan::{Lever, Opening, ParticipantKind, Plan, When, Window};
 use crate::planner::{Estimate, Seen, estimate};
+use crate::postgres::Protection;
 use crate::step::Step;
 use crate::units::{show_bytes, show_millis};
 
@@ -37,6 +38,12 @@ pub struct PlanDoc {
     pub blue: String,
     /// `user@host:port/database`.
     pub green: String,
+    /// How our session with blue is protected: `TLSv1.3, verify-full`, `no TLS`, `local socket`.
+    #[serde(default)]
+    pub blue_protection: String,
+    /// How our session with green is.
+    #[serde(default)]
+    pub green_protection: String,
     /// All steps up to `ready`, with the digests of their inputs.
     pub steps: Vec<Step>,
     /// Blue's tables that hold rows, largest first.
@@ -142,6 +149,8 @@ pub struct WindowDoc {
 pub struct Subject<'a> {
     /// The plan.
     pub plan: &'a Plan,
+    /// How the sessions with blue and green are protected.
+    pub protections: [Protection; 2],
     /// What was seen.
     pub seen: &'a Seen<'a>,
     /// The folder against blue's bookkeeping.
@@ -164,7 +173,8 @@ pub struct Subject<'a> {
 
 /// Makes the document.
 pub fn plan_doc(subject: Subject<'_>) -> PlanDoc {
-    let Subject { plan, seen, folder, tables, structure, steps, mut findings, now, turned, copied } = subject;
+    let Subject { plan, protections, seen, folder, tables, structure, steps, mut findings, now, turned, copied } =
+        subject;
     let with_standing = folder.migrations.iter().zip(folder.standings);
     let migrations: Vec<MigrationDoc> = with_standing.map(|(m, standing)| migration_doc(m, *standing)).collect();
     let mut sizes: Vec<TableSize> = tables
@@ -194,6 +204,8 @@ pub fn plan_doc(subject: Subject<'_>) -> PlanDoc {
         fingerprint: plan.fingerprint(),
         blue: plan.blue.address(),
         green: plan.green.address(),
+        blue_protection: protections[0].to_string(),
+        green_protection: protections[1].to_string(),
         window,
         levers: plan.levers.iter().map(lever_doc).collect(),
         one_way: plan.cutover.one_way.clone(),
@@ -347,7 +359,10 @@ pub fn drift(saved: &PlanDoc, plan: &Plan, migrations: &[Migration], structure: 
 
 /// The document as text.
 pub fn plan_text(doc: &PlanDoc) -> String {
-    let mut out = format!("Plan {}\n  blue   {}\n  green  {}\n", doc.plan, doc.blue, doc.green);
+    let side = |name: &str, address: &str, protection: &str| format!("  {name:<6} {address}  ({protection})\n");
+    let mut out = format!("Plan {}\n", doc.plan);
+    out.push_str(&side("blue", &doc.blue, &doc.blue_protection));
+    out.push_str(&side("green", &doc.green, &doc.green_protection));
     out.push_str(&heading("Before the cutover"));
     out.push_str(&text::table(&[], doc.steps.iter().map(|step| vec![step.id.to_string(), step.title.clone()])));
     out.push_str(&heading("Cutover"));

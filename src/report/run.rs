@@ -122,7 +122,7 @@ pub struct CutoverDoc {
     pub fence_millis: Option<u64>,
     /// From the decision to the last participant's switch; none while one is missing.
     pub switch_millis: Option<u64>,
-    /// Blue's writes since the copy, which did not travel; at most so many.
+    /// Blue's writes since the copy, at most so many; of them only the events travelled.
     pub writes_not_travelling: Option<Writes>,
     /// Why the plan forbids a rollback, as it was said at the approval.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -385,27 +385,10 @@ fn cutover_rows(cutover: &CutoverDoc) -> Vec<Vec<String>> {
     if let Some(why) = &cutover.one_way {
         row("way back", format!("none, says the plan: {why}"));
     }
-    match &cutover.writes_not_travelling {
-        None => row("not travelled", unknown()),
-        Some(Writes::Unknown { why }) => row("not travelled", format!("unknown: {why}")),
-        Some(Writes::AtMost(tables)) => {
-            let total: u64 = tables.iter().map(|t| t.inserted + t.updated + t.deleted).sum();
-            row(
-                "not travelled",
-                format!("of blue's {} row writes since the copy only the events travelled", thousands(total)),
-            );
-            for table in tables {
-                row(
-                    "",
-                    format!(
-                        "{}: {} inserted, {} updated, {} deleted",
-                        table.table.plain(),
-                        thousands(table.inserted),
-                        thousands(table.updated),
-                        thousands(table.deleted)
-                    ),
-                );
-            }
+    row("blue's writes", cutover.writes_not_travelling.as_ref().map_or_else(unknown, Writes::line));
+    if let Some(Writes::AtMost(tables)) = &cutover.writes_not_travelling {
+        for table in tables {
+            row("", table.line());
         }
     }
     rows

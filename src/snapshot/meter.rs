@@ -50,6 +50,12 @@ impl Meter {
         ChunkMeter { meter: self, name: chunk.table.name.plain(), weight: weight(chunk), streamed: 0, counted: 0 }
     }
 
+    /// A chunk that was committed and is gone again: it counts again from where it was.
+    pub fn lost(&self, chunk: &Chunk) {
+        let mut state = self.lock();
+        state.done = state.done.saturating_sub(weight(chunk));
+    }
+
     fn add(&self, bytes: u64, object: &str, finished: bool) {
         let mut state = self.lock();
         state.done += bytes;

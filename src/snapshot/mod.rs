@@ -48,6 +48,7 @@ pub use schema::{dump_schema, restore_pre_data};
 pub use sequences::{SequenceSet, remember_sequences, set_sequences};
 pub use sessions::{join_up_to, open_up_to};
 pub use settings::copy_settings;
+pub use table::lost_unlogged;
 pub use watch::watch;
 
 use crate::error::Failure;

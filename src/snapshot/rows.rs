@@ -1,6 +1,6 @@
 //! All rows, in parallel: each worker has one session in the snapshot on blue and one session on green.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use crate::catalog::{Chunk, Table, cut};
 use crate::error::{Failure, Result};
 use crate::postgres::{Access, Db, Error, Name, Target};
 use crate::step::Notices;
+use crate::units::count;
 
 use super::ends::Ends;
 use super::export::{CopyPoint, join};
@@ -19,7 +20,7 @@ use super::jobs::Jobs;
 use super::meter::Meter;
 use super::sessions::{fewer, no_room};
 use super::table::{drop_markers, make_markers};
-use super::worker::{open_sessions, work_through};
+use super::worker::{open_sessions, reconnect, work_through};
 use super::{interrupted, watch};
 
 /// What was copied of one table.
@@ -32,6 +33,9 @@ pub struct TableCopied {
     /// Bytes that went through, in COPY's format.
     pub bytes: u64,
 }
+
+/// How often green may crash in one copy.
+const CRASHES: usize = 5;
 
 /// What is copied, and how.
 #[derive(Debug)]
@@ -49,7 +53,8 @@ pub struct Rows<'a> {
 /// Copies rows into green's new, empty tables, the largest first. Each table is announced on `ready` as soon as all its rows are committed; a
 /// listener that is gone doesn't matter.
 ///
-/// A lost session is replaced, and what it was at copied again. Fails when that can't be, when anything else fails, when
+/// A lost session is replaced, and what it was at copied again; so is what a green that crashed had acknowledged and lost: the
+/// last chunks, whose commits don't wait for its disk, and all of its unlogged tables. Fails when that can't be, when anything else fails, when
 /// somebody on blue waits behind us for over a second, and when `cancel` says so; the COPYs on both servers are ended
 /// then. The snapshot can't be joined again by a later process: start over with a new export.
 pub async fn copy_rows(
@@ -62,7 +67,7 @@ pub async fn copy_rows(
     let sizes = join(blue, rows.point).await?;
     let chunks = cut(&sizes, rows.tables, rows.jobs.now(), rows.chunk).await?;
     drop(sizes);
-    let first = green.connect(Access::ReadWrite).await.map_err(no_room)?;
+    let mut first = green.connect(Access::ReadWrite).await.map_err(no_room)?;
     make_markers(&first).await?;
 
     let work = Arc::new(Work {
@@ -76,15 +81,27 @@ pub async fn copy_rows(
         ready: ready.clone(),
         notices: notices.clone(),
     });
-    let copied = tokio::select! {
-        copied = supervise(&work) => copied,
-        () = cancel.cancelled() => Err(interrupted("copying rows")),
-        failure = watch(blue) => Err(failure),
-    };
-    let ends = std::mem::take(&mut *unpoisoned(&work.ends));
-    ends.settle(copied).await?;
-    drop_markers(&first).await?;
-    Ok(unpoisoned(&work.left).copied())
+    for _ in 0..CRASHES {
+        let copied = tokio::select! {
+            copied = supervise(&work) => copied,
+            () = cancel.cancelled() => Err(interrupted("copying rows")),
+            failure = watch(blue) => Err(failure),
+        };
+        let ends = std::mem::take(&mut *unpoisoned(&work.ends));
+        ends.settle(copied).await?;
+        let lost = match drop_markers(&first, &chunks).await {
+            Err(e) if e.is_lost() => {
+                first = reconnect(green).await?;
+                drop_markers(&first, &chunks).await?
+            }
+            asked => asked?,
+        };
+        if lost.is_empty() {
+            return Ok(unpoisoned(&work.left).copied());
+        }
+        work.again(lost);
+    }
+    Err(Failure::failed(format!("green: it crashed {CRASHES} times while rows were copied")))
 }
 
 /// Keeps as many workers as there are jobs, until all is copied.
@@ -138,14 +155,14 @@ struct Left {
 }
 
 struct Progress {
-    parts_left: u32,
-    rows: u64,
-    bytes: u64,
+    parts: u32,
+    /// Rows and bytes of those that are on green.
+    done: BTreeMap<u32, (u64, u64)>,
 }
 
 impl Left {
     fn of(chunks: &[Chunk]) -> Self {
-        let progress = |chunk: &Chunk| Progress { parts_left: chunk.parts, rows: 0, bytes: 0 };
+        let progress = |chunk: &Chunk| Progress { parts: chunk.parts, done: BTreeMap::new() };
         Self {
             queue: chunks.iter().cloned().collect(),
             tables: chunks.iter().map(|chunk| (chunk.table.name.clone(), progress(chunk))).collect(),
@@ -156,8 +173,8 @@ impl Left {
     fn copied(&self) -> Vec<TableCopied> {
         let copied = |(name, table): (&Name, &Progress)| TableCopied {
             name: name.clone(),
-            rows: table.rows,
-            bytes: table.bytes,
+            rows: table.done.values().map(|(rows, _)| rows).sum(),
+            bytes: table.done.values().map(|(_, bytes)| bytes).sum(),
         };
         self.tables.iter().map(copied).collect()
     }
@@ -182,13 +199,26 @@ impl Work {
     pub(super) fn done(&self, chunk: &Chunk, rows: u64, bytes: u64) {
         let mut left = unpoisoned(&self.left);
         if let Some(table) = left.tables.get_mut(&chunk.table.name) {
-            table.rows += rows;
-            table.bytes += bytes;
-            table.parts_left -= 1;
-            if table.parts_left == 0 {
+            table.done.insert(chunk.part, (rows, bytes));
+            if table.done.len() == table.parts as usize {
                 // Nobody may be listening: indexes can be built later as well.
                 let _ = self.ready.send(chunk.table.name.clone());
             }
+        }
+    }
+
+    /// Chunks that were on green and are there no more.
+    fn again(&self, lost: Vec<Chunk>) {
+        let mut left = unpoisoned(&self.left);
+        let of: BTreeSet<String> = lost.iter().map(|chunk| chunk.table.name.plain()).collect();
+        let of: Vec<&str> = of.iter().map(String::as_str).collect();
+        self.say(format!("green, which crashed: {} of {} are copied again", count(lost.len(), "part"), of.join(", ")));
+        for chunk in lost {
+            if let Some(table) = left.tables.get_mut(&chunk.table.name) {
+                table.done.remove(&chunk.part);
+            }
+            self.meter.lost(&chunk);
+            left.queue.push_back(chunk);
         }
     }
 

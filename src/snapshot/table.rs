@@ -1,11 +1,12 @@
 //! One chunk of rows from blue to green, in one green transaction together with its marker.
 
+use std::collections::HashSet;
 use std::pin::pin;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{SinkExt, TryStreamExt};
 
-use crate::catalog::{Chunk, Table};
+use crate::catalog::{Chunk, Persistence, Table};
 use crate::postgres::{Db, Error};
 
 use super::meter::ChunkMeter;
@@ -14,15 +15,53 @@ use super::meter::ChunkMeter;
 /// rows do.
 const BATCH: usize = 64 << 10;
 
-/// Makes the markers' table on green, empty.
+/// Makes the markers' tables on green, empty.
 pub async fn make_markers(green: &Db) -> Result<(), Error> {
     green.run(include_str!("../postgres/sql/create_chunk.sql")).await
 }
 
-/// Takes the markers away. Commits synchronously, after chunks that did not: what a crash of green could still have taken
-/// back is on disk afterwards.
-pub async fn drop_markers(green: &Db) -> Result<(), Error> {
-    green.run("SET synchronous_commit = on; DROP TABLE teal.chunk").await
+/// Takes the markers away and gives none back, where every one of `chunks` has one; else gives those without, and leaves the
+/// markers. One session from reading to COMMIT: green did not crash in between. That commits synchronously, after chunks
+/// that did not: what a crash of green could still have taken back is on disk afterwards.
+///
+/// The markers of unlogged tables stay where there are any: empty ones tell of a later crash ([`lost_unlogged`]).
+pub async fn drop_markers(green: &Db, chunks: &[Chunk]) -> Result<Vec<Chunk>, Error> {
+    let read = "SELECT relation, part FROM teal.chunk UNION ALL SELECT relation, part FROM teal.unlogged_chunk";
+    let there: HashSet<(String, i32)> =
+        green.rows(read, &[]).await?.iter().map(|row| (row.get("relation"), row.get("part"))).collect();
+    let without = |chunk: &&Chunk| !there.contains(&(chunk.table.name.to_string(), part_of(chunk)));
+    let lost: Vec<Chunk> = chunks.iter().filter(without).cloned().collect();
+    if lost.is_empty() {
+        let unlogged = chunks.iter().any(|chunk| chunk.table.persistence == Persistence::Unlogged);
+        let more = if unlogged { "" } else { ", teal.unlogged_chunk" };
+        green.run(&format!("SET synchronous_commit = on; DROP TABLE teal.chunk{more}")).await?;
+    }
+    Ok(lost)
+}
+
+/// Green's unlogged tables, where green has crashed since they were copied: the crash emptied them, and the markers that
+/// were left with them.
+pub async fn lost_unlogged(green: &Db) -> Result<Vec<String>, Error> {
+    let there = "SELECT pg_catalog.to_regclass('teal.unlogged_chunk') IS NOT NULL";
+    if !green.row(there, &[]).await?.get::<_, bool>(0)
+        || green.row("SELECT EXISTS (SELECT FROM teal.unlogged_chunk)", &[]).await?.get(0)
+    {
+        return Ok(Vec::new());
+    }
+    let rows = green.rows(include_str!("../postgres/sql/select_unlogged_tables.sql"), &[]).await?;
+    Ok(rows.iter().map(|row| row.get("name")).collect())
+}
+
+fn part_of(chunk: &Chunk) -> i32 {
+    i32::try_from(chunk.part).unwrap_or(i32::MAX)
+}
+
+/// A marker is lost with the rows that it stands for: where a crash empties these, the marker's table too.
+fn markers_of(chunk: &Chunk) -> &'static str {
+    match chunk.table.persistence {
+        Persistence::Permanent => "teal.chunk",
+        Persistence::Unlogged => "teal.unlogged_chunk",
+    }
 }
 
 /// Brings the rows of `chunk` that blue's session sees to green, unless its marker says that they are there; gives their
@@ -34,12 +73,12 @@ pub async fn drop_markers(green: &Db) -> Result<(), Error> {
 /// A whole table is truncated in the same transaction, so that COPY may write frozen rows, which need no later vacuum
 /// (manual, COPY). Several sessions can't do that to one table: rows of a table in chunks are frozen by a later vacuum.
 pub async fn copy_chunk(blue: &Db, green: &Db, chunk: &Chunk, meter: &mut ChunkMeter<'_>) -> Result<u64, Error> {
-    let (relation, part) = (chunk.table.name.to_string(), i32::try_from(chunk.part).unwrap_or(i32::MAX));
+    let (relation, part, markers) = (chunk.table.name.to_string(), part_of(chunk), markers_of(chunk));
     green.run("BEGIN").await?;
-    let mark = "INSERT INTO teal.chunk (relation, part) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-    if green.execute(mark, &[&relation, &part]).await? == 0 {
-        let there = "SELECT rows FROM teal.chunk WHERE relation = $1 AND part = $2";
-        let rows: i64 = green.row(there, &[&relation, &part]).await?.get(0);
+    let mark = format!("INSERT INTO {markers} (relation, part) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+    if green.execute(&mark, &[&relation, &part]).await? == 0 {
+        let there = format!("SELECT rows FROM {markers} WHERE relation = $1 AND part = $2");
+        let rows: i64 = green.row(&there, &[&relation, &part]).await?.get(0);
         green.run("COMMIT").await?;
         return Ok(u64::try_from(rows).unwrap_or(0));
     }
@@ -51,8 +90,8 @@ pub async fn copy_chunk(blue: &Db, green: &Db, chunk: &Chunk, meter: &mut ChunkM
     } else {
         stream(blue, green, chunk, meter).await?
     };
-    let count = "UPDATE teal.chunk SET rows = $3 WHERE relation = $1 AND part = $2";
-    green.execute(count, &[&relation, &part, &i64::try_from(rows).unwrap_or(i64::MAX)]).await?;
+    let count = format!("UPDATE {markers} SET rows = $3 WHERE relation = $1 AND part = $2");
+    green.execute(&count, &[&relation, &part, &i64::try_from(rows).unwrap_or(i64::MAX)]).await?;
     green.run("COMMIT").await?;
     Ok(rows)
 }

@@ -7,7 +7,7 @@ use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 
 use crate::catalog::Chunk;
 use crate::error::{Context, Failure, Result};
-use crate::postgres::{Access, Db, Error};
+use crate::postgres::{Access, Db, Error, Target};
 
 use super::export::enter;
 use super::rows::Work;
@@ -47,6 +47,11 @@ impl Sessions {
 /// Opens both; tries again with jitter for what `passes`.
 pub async fn open_sessions(work: &Work, passes: impl FnMut(&Error) -> bool) -> Result<Sessions, Error> {
     (|| Sessions::open(work)).retry(pauses(CONNECTS)).when(passes).await
+}
+
+/// A session on green in the place of one that was lost with it.
+pub async fn reconnect(green: &Target) -> Result<Db, Error> {
+    (|| green.connect(Access::ReadWrite)).retry(pauses(CONNECTS)).when(Error::is_lost).await
 }
 
 /// Copies chunks until none is left, or this worker is one too many.

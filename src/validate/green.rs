@@ -8,6 +8,7 @@ use tokio_postgres::Row;
 use crate::error::Result;
 use crate::finding::Finding;
 use crate::postgres::{Db, Error, Ident, Name};
+use crate::snapshot::lost_unlogged;
 
 /// What was looked at on green.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +50,20 @@ pub async fn check_green(green: &Db, blue: &Db) -> Result<(GreenFacts, Vec<Findi
     }
     let triggers = green.rows(include_str!("../postgres/sql/select_disabled_triggers.sql"), &[]).await?;
     findings.extend(triggers.iter().map(trigger_finding));
+    findings.extend(unlogged_lost(&lost_unlogged(green).await?));
     Ok((facts, findings))
+}
+
+/// Green crashed since the copy, and what it does not log is empty.
+pub fn unlogged_lost(tables: &[String]) -> Option<Finding> {
+    let first = tables.first()?;
+    let more = if tables.len() > 1 { format!(" and {} more", tables.len() - 1) } else { String::new() };
+    let what = format!("green crashed since the copy, which empties unlogged tables: {first}{more}");
+    Some(
+        Finding::blocker("validate/unlogged-lost", "green", what)
+            .so_what("the rows that blue has there are missing")
+            .next("migrate apply --redo snapshot/copy"),
+    )
 }
 
 async fn states(db: &Db, sql: &str) -> Result<States, Error> {

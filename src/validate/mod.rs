@@ -23,4 +23,4 @@ pub use beside::digest_beside_tables;
 pub use check::{CheckOutcome, ask, run_check, sides_of};
 pub use compare::compare;
 pub use digest::{TableDigest, compare as compare_digests, digest_all, digest_table};
-pub use green::{GreenFacts, check_green};
+pub use green::{GreenFacts, check_green, unlogged_lost};

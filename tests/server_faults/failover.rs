@@ -27,7 +27,7 @@ async fn a_blue_that_failed_over_since_the_copy_is_not_cut_over_until_it_is_copi
     stage.pair.on_blue().await.run(kept).await.unwrap();
 
     let failed_over = "blue has failed over since the copy (timeline 1, now 2)";
-    stage.run(&["apply", "--yes"]).expect(3).says(failed_over).says("migrate apply --redo snapshot/copy");
+    stage.run(&["apply", "--yes"]).expect(3).says(failed_over).says("migrate apply plan.toml --redo snapshot/copy");
     stage.run(&["cutover", "--yes"]).expect(3).says(failed_over).says("--redo snapshot/copy");
     stage.run(&["cutover", "--dry-run"]).expect(3).says(failed_over);
     stage.run(&["validate"]).expect(3).says(failed_over);

@@ -6,6 +6,7 @@
 pub mod proxy;
 pub mod running;
 pub mod service;
+pub mod shape;
 pub mod site;
 pub mod small_disk;
 pub mod stage;

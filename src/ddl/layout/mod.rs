@@ -219,7 +219,8 @@ impl Listing {
             lines.push((entry.file.clone(), if names.is_empty() { "no layout".to_owned() } else { names }));
         }
         let Some((file, names)) = lines.first() else {
-            return Failure::usage(format!("migrations folder {}: no .sql file in it", self.dir.display()));
+            let what = format!("migrations folder {}: no .sql file in it", self.dir.display());
+            return Failure::usage(what).at(&self.dir, 1);
         };
         let all = lines.iter().map(|(file, names)| format!("{file}: {names}")).collect::<Vec<_>>().join("\n");
         let other = lines.iter().find(|(_, other)| other != names);

@@ -28,7 +28,7 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::known::Known;
-use super::lint::{accepts, is_marked_without_transaction, read_checked};
+use super::lint::{accepts, read_checked, runs_in_transaction};
 use super::read::AlterCommand;
 use super::sql_file::SqlFile;
 use crate::postgres::{Ident, Name};
@@ -206,7 +206,7 @@ pub fn rewrite(file: &SqlFile, in_transaction: bool, known: &mut Known, version:
         readings.push(reading);
     }
     known.next_unit();
-    let in_transaction = in_transaction && !is_marked_without_transaction(&file.text);
+    let in_transaction = runs_in_transaction(file, in_transaction);
     let apart = transaction::take_apart(file, in_transaction, &readings, &mut parts);
     accept(file, &mut parts);
     Rewritten { parts, apart }

@@ -3,6 +3,7 @@
 //! `tests/lint_rules.rs` runs every example on a real server and lints it: something is found in the bad one, nothing of
 //! that rule in the good one.
 
+mod beyond;
 mod blocking;
 mod breaking;
 mod chain;
@@ -44,6 +45,11 @@ CREATE TABLE year_2025 (at date NOT NULL, what text);";
 
 /// Every rule, by topic.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
+    of_text().chain(beyond::RULES)
+}
+
+/// The rules that find something in the text of files that can be read.
+pub fn of_text() -> impl Iterator<Item = &'static Rule> {
     blocking::RULES.iter().chain(breaking::RULES).chain(chain::RULES)
 }
 

@@ -181,7 +181,7 @@ impl fmt::Display for Protection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Socket => f.write_str("local socket"),
-            Self::Plain => f.write_str("not encrypted"),
+            Self::Plain => f.write_str("no TLS"),
             Self::Tls { version, checked } => write!(f, "{version}, {checked}"),
         }
     }

@@ -1,0 +1,219 @@
+//! `lint --trace`: what is hidden in the text is told by a throwaway server, and a judgement that it contradicts is found.
+
+#![allow(clippy::unwrap_used)] // a test may fail by panicking, its helpers included
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use teal::ddl::SqlFile;
+use teal::ddl::lint::{Linter, runs_in_transaction};
+use teal::ddl::rule;
+use teal::ddl::trace;
+use teal::postgres::{Access, Target};
+use teal::sandbox::Server;
+
+const SCHEMA: &str = "
+CREATE TABLE client (id bigint PRIMARY KEY, name text);
+CREATE TABLE token (id bigint PRIMARY KEY, client_id bigint NOT NULL REFERENCES client, subject text, note text);
+CREATE VIEW live AS SELECT id, note FROM token;
+CREATE FUNCTION fixed() RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'x' $$;
+CREATE FUNCTION add_scope() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+    EXECUTE 'ALTER TABLE token ADD COLUMN scope text NOT NULL';
+END $$;
+CREATE PROCEDURE rename_subject() LANGUAGE plpgsql AS $$ BEGIN
+    ALTER TABLE token RENAME COLUMN subject TO who;
+END $$;";
+
+fn file(text: &str) -> SqlFile {
+    SqlFile::from_bytes(Path::new("example.sql"), text.as_bytes().to_vec()).unwrap()
+}
+
+/// One server with a database for each example.
+struct Shadows {
+    server: Server,
+    made: usize,
+}
+
+impl Shadows {
+    fn start() -> Self {
+        Self { server: Server::start(&[]).unwrap(), made: 0 }
+    }
+
+    /// `rule: what` of everything found in the last of `files` when they are traced after `schema`.
+    async fn lint(&mut self, schema: &str, files: &[&str]) -> Vec<String> {
+        self.made += 1;
+        let name = format!("shadow_{}", self.made);
+        let target = |name: &str| Target::parse("the shadow", &self.server.url(name)).unwrap();
+        let admin = target("postgres").connect(Access::ReadWrite).await.unwrap();
+        admin.run(&format!("CREATE DATABASE {name}")).await.unwrap();
+        let shadow = target(&name);
+        shadow.connect(Access::ReadWrite).await.unwrap().run(schema).await.unwrap();
+        trace::prepare(&shadow).await.unwrap();
+        let mut linter = Linter::of_major(Some(self.server.major()));
+        linter.learn(&file(schema));
+        let mut found = Vec::new();
+        for text in files {
+            let sql = file(text);
+            let steps = trace::trace(&shadow, &sql, runs_in_transaction(&sql, true)).await.unwrap();
+            assert_eq!(steps.len(), sql.statements.len());
+            found = linter.lint_traced(&sql, true, &steps);
+        }
+        found
+            .into_iter()
+            .filter(|one| one.accepted.is_none())
+            .map(|one| format!("{}: {}", one.rule.id, one.what))
+            .collect()
+    }
+}
+
+fn ids(found: &[String]) -> Vec<&str> {
+    let mut ids: Vec<&str> = found.iter().map(|one| one.split(':').next().unwrap()).collect();
+    ids.sort_unstable();
+    ids
+}
+
+const QUIET: &str = "SET lock_timeout = '1s';\n";
+
+#[tokio::test]
+async fn what_a_statement_hides_is_told_and_what_harms_nobody_blocks_nobody() {
+    let mut shadows = Shadows::start();
+    for (sql, expected) in [
+        // Harmless: the blocker that the text alone is, is gone.
+        ("DO $$ BEGIN COMMENT ON TABLE token IS 'x'; END $$", vec!["traced"]),
+        ("DO $$ BEGIN NULL; END $$", vec![]),
+        ("CREATE EVENT TRIGGER t ON ddl_command_end EXECUTE FUNCTION teal.witness()", vec![]),
+        (
+            "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_type WHERE typname = 'mood') THEN CREATE TYPE mood AS ENUM ('a'); \
+             END IF; END $$",
+            vec!["traced"],
+        ),
+        // Not harmless: the findings that the statement inside has.
+        ("DO $$ BEGIN EXECUTE 'CREATE INDEX i ON token (note)'; END $$", vec!["traced", "traced-blocks"]),
+        (
+            "DO $$ BEGIN ALTER TABLE token ALTER COLUMN subject TYPE bytea USING subject::bytea; END $$",
+            vec!["traced", "traced-blocks"],
+        ),
+        (
+            "DO $$ BEGIN DROP VIEW live; ALTER TABLE token DROP COLUMN note; END $$",
+            vec!["drop-breaks-clients", "drop-breaks-clients", "traced"],
+        ),
+        ("SELECT add_scope()", vec!["required-column", "traced", "traced-blocks"]),
+        ("CALL rename_subject()", vec!["rename-breaks-clients", "traced"]),
+        ("DO $$ BEGIN UPDATE token SET note = ''; END $$", vec!["whole-table-write"]),
+        // What depends on rows can't be told without any.
+        (
+            "DO $$ DECLARE r record; BEGIN FOR r IN SELECT * FROM client LOOP DROP TABLE token; END LOOP; END $$",
+            vec!["dynamic-sql"],
+        ),
+        ("DO $$ BEGIN IF current_user = 'app' THEN DROP TABLE token; END IF; END $$", vec!["dynamic-sql"]),
+        // CASCADE, by name.
+        (
+            "ALTER TABLE token DROP COLUMN note CASCADE",
+            vec!["cascade-reach", "drop-breaks-clients", "drop-breaks-clients", "traced"],
+        ),
+        ("DROP TABLE client CASCADE", vec!["cascade-reach", "drop-breaks-clients", "traced"]),
+        // A doubt that the server settles: the function is stable.
+        ("ALTER TABLE token ADD COLUMN kind text DEFAULT fixed()", vec![]),
+        // Refused, with the place.
+        ("ALTER TABLE token ADD COLUMN note text", vec!["trace-failed"]),
+        (
+            "-- migrate: no-transaction\nSET lock_timeout = 1; CREATE INDEX CONCURRENTLY i ON token (note)",
+            vec!["trace-unseen"],
+        ),
+    ] {
+        let text = if sql.starts_with("--") { sql.to_owned() } else { format!("{QUIET}{sql}") };
+        let found = shadows.lint(SCHEMA, &[&text]).await;
+        assert_eq!(ids(&found), expected, "{sql}\n{}", found.join("\n"));
+    }
+    let found = shadows.lint(SCHEMA, &[&format!("{QUIET}DROP TABLE client CASCADE")]).await;
+    let traced = found.iter().find(|one| one.starts_with("traced:")).unwrap();
+    assert!(traced.contains("took along table constraint token_client_id_fkey on public.token"), "{traced}");
+    assert!(traced.contains("ACCESS EXCLUSIVE on public.token"), "{traced}");
+}
+
+#[tokio::test]
+async fn a_chain_is_one_story_and_a_refusal_ends_it() {
+    let mut shadows = Shadows::start();
+    // What an earlier file made is there, by the name that a block gave it.
+    let first = format!("{QUIET}DO $$ BEGIN EXECUTE 'CREATE TABLE scope (id bigint, note text)'; END $$");
+    let found = shadows.lint(SCHEMA, &[&first, &format!("{QUIET}CREATE INDEX scope_note ON scope (note)")]).await;
+    assert_eq!(ids(&found), ["index-blocks-writes"]);
+    // What the file itself made is nobody else's.
+    let own = "CREATE TABLE scope (id bigint); DO $$ BEGIN EXECUTE 'CREATE INDEX i ON scope (id)'; END $$";
+    assert_eq!(ids(&shadows.lint(SCHEMA, &[own]).await), ["traced"]);
+    // After a refusal nothing is told of what follows but what its text says.
+    let broken = format!("{QUIET}DROP TABLE nothing; DO $$ BEGIN COMMENT ON TABLE token IS 'x'; END $$");
+    let found = shadows.lint(SCHEMA, &[&broken]).await;
+    assert_eq!(ids(&found), ["drop-breaks-clients", "dynamic-sql", "trace-failed"]);
+    assert!(found.iter().any(|one| one.ends_with("table \"nothing\" does not exist")), "{found:?}");
+    // A block of its own, and what is deferred to its end.
+    let deferred = "BEGIN; CREATE TABLE a (id bigint PRIMARY KEY); CREATE TABLE b (a bigint REFERENCES a DEFERRABLE INITIALLY \
+                    DEFERRED); INSERT INTO b VALUES (1); COMMIT;";
+    let found = shadows.lint(SCHEMA, &[deferred]).await;
+    assert_eq!(ids(&found), ["trace-failed"], "{found:?}");
+}
+
+#[tokio::test]
+async fn every_example_of_a_traced_rule_is_found_and_its_good_one_is_not() {
+    let mut shadows = Shadows::start();
+    for rule in rule::all().filter(|rule| rule.id.starts_with("trace")) {
+        let bad = shadows.lint(rule.setup, &[rule.bad]).await;
+        assert!(ids(&bad).contains(&rule.id), "{}: not in its bad example: {bad:?}", rule.id);
+        let good = shadows.lint(rule.setup, &[rule.good]).await;
+        assert!(!ids(&good).contains(&rule.id), "{}: in its good example: {good:?}", rule.id);
+    }
+    let rule = rule::rule("not-in-this-version").unwrap();
+    let lint = |text: &str| {
+        let mut linter = Linter::of_major(Some(15));
+        linter.learn(&file(rule.setup));
+        linter.lint(&file(text), true).iter().any(|one| one.rule.id == rule.id)
+    };
+    assert!(lint(rule.bad) && !lint(rule.good));
+}
+
+#[tokio::test]
+async fn a_live_database_is_only_read_and_gives_schema_sizes_and_a_shadow() {
+    let server = Server::start(&[("shared_preload_libraries", "pg_stat_statements")]).unwrap();
+    let db = Target::parse("live", &server.url("postgres")).unwrap().connect(Access::ReadWrite).await.unwrap();
+    db.run("CREATE ROLE app; CREATE SCHEMA auth AUTHORIZATION app").await.unwrap();
+    db.run("CREATE TABLE auth.token AS SELECT i AS id, 'x' AS note FROM generate_series(1, 1000) i").await.unwrap();
+    db.run("ALTER TABLE auth.token OWNER TO app; ANALYZE").await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let sql = "SET lock_timeout = '1s';\nALTER TABLE auth.token ALTER COLUMN note SET NOT NULL;\n\
+               DO $$ BEGIN EXECUTE 'CREATE INDEX ON auth.token (note)'; END $$;\n";
+    std::fs::write(folder.path().join("1_a.sql"), sql).unwrap();
+    let lint = |args: &[&str]| {
+        let mut migrate = Command::new(env!("CARGO_BIN_EXE_migrate"));
+        migrate.arg("lint").args(args).current_dir(folder.path()).env("LIVE_URL", server.url("postgres"));
+        migrate.env_remove("GITHUB_ACTIONS").output().unwrap()
+    };
+    let ran = lint(&["1_a.sql", "--schema", "${LIVE_URL}", "--trace", "--format", "json"]);
+    let (text, said) = (String::from_utf8(ran.stdout).unwrap(), String::from_utf8(ran.stderr).unwrap());
+    assert_eq!(ran.status.code(), Some(3), "{text}{said}");
+    let doc: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    let basis = |rule: &str| {
+        let found = doc["findings"].as_array().unwrap().iter().find(|one| one["rule"] == rule);
+        found.unwrap_or_else(|| panic!("{rule}: {text}"))["estimate"]["basis"].as_str().unwrap().to_owned()
+    };
+    assert!(basis("set-not-null-scans").contains(" kB of auth.token: about "), "{text}");
+    assert!(basis("traced-blocks").contains("auth.token"), "{text}");
+    let text = String::from_utf8(lint(&["1_a.sql", "--schema", "${LIVE_URL}"]).stdout).unwrap();
+    assert!(text.contains("\n  estimate: reads "), "{text}");
+    let ours = "SELECT count(*) FROM pg_namespace WHERE nspname = 'teal'";
+    assert_eq!(db.row(ours, &[]).await.unwrap().get::<_, i64>(0), 0);
+    // The same schema from a file, with the version named; a schema that does not load says where.
+    std::fs::write(
+        folder.path().join("schema.sql"),
+        "CREATE SCHEMA auth;\nCREATE TABLE auth.token (id int, note text);\n",
+    )
+    .unwrap();
+    let ran = lint(&["1_a.sql", "--schema", "schema.sql", "--trace", "--pg", "15"]);
+    assert!(String::from_utf8(ran.stdout).unwrap().contains("lint/traced-blocks"));
+    std::fs::write(folder.path().join("schema.sql"), "SELECT 1;\nCREATE TABLE a (b nothing);\n").unwrap();
+    let ran = lint(&["1_a.sql", "--schema", "schema.sql", "--trace"]);
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert!(ran.status.code() == Some(1) && said.contains("schema.sql:2: type \"nothing\" does not exist"), "{said}");
+    let said = String::from_utf8(lint(&["1_a.sql", "--schema", "${NO_SUCH}"]).stderr).unwrap();
+    assert!(said.contains("NO_SUCH is not set"), "{said}");
+}
