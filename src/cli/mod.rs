@@ -23,6 +23,7 @@ mod report;
 mod status;
 mod upgrade;
 mod validate;
+mod workload;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -24,6 +24,7 @@ pub mod version;
 pub mod estimate;
 pub mod lint;
 pub mod trace;
+pub mod workload;
 pub mod bind;
 
 pub use bind::{Bound, bind};
