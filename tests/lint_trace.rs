@@ -217,3 +217,56 @@ async fn a_live_database_is_only_read_and_gives_schema_sizes_and_a_shadow() {
     let said = String::from_utf8(lint(&["1_a.sql", "--schema", "${NO_SUCH}"]).stderr).unwrap();
     assert!(said.contains("NO_SUCH is not set"), "{said}");
 }
+
+#[tokio::test]
+async fn queries_of_clients_that_the_files_break_are_found_by_table() {
+    let server = Server::start(&[("shared_preload_libraries", "pg_stat_statements")]).unwrap();
+    let db = Target::parse("live", &server.url("postgres")).unwrap().connect(Access::ReadWrite).await.unwrap();
+    db.run("CREATE TABLE token (id bigint, note text); CREATE TABLE client (id bigint)").await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let sql = "SET lock_timeout = '1s';\nDO $$ BEGIN ALTER TABLE token ADD COLUMN scope text; END $$;\n\
+               ALTER TABLE client RENAME TO app;\n";
+    std::fs::write(folder.path().join("1_a.sql"), sql).unwrap();
+    let lint = |args: &[&str]| {
+        let mut migrate = Command::new(env!("CARGO_BIN_EXE_migrate"));
+        migrate.args(["lint", "1_a.sql", "--format", "json"]).args(args).current_dir(folder.path());
+        let ran = migrate.env("LIVE_URL", server.url("postgres")).env_remove("GITHUB_ACTIONS").output().unwrap();
+        (String::from_utf8(ran.stdout).unwrap(), String::from_utf8(ran.stderr).unwrap())
+    };
+    let found = |text: &str| -> Vec<(String, String, Value)> {
+        let doc: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        let all = doc["findings"].as_array().unwrap().iter();
+        let ours = all.filter(|one| one["rule"].as_str().unwrap().starts_with("workload"));
+        ours.map(|one| {
+            let text = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
+            (text("rule"), text("table"), one["calls"].clone())
+        })
+        .collect()
+    };
+    // Without the extension, how to get it; with it, what ran, without a value of it.
+    let (_, said) = lint(&["--workload", "${LIVE_URL}"]);
+    assert!(said.contains("CREATE EXTENSION pg_stat_statements"), "{said}");
+    db.run("CREATE SCHEMA stats; CREATE EXTENSION pg_stat_statements SCHEMA stats").await.unwrap();
+    for _ in 0..3 {
+        db.run("SELECT * FROM token WHERE note = 'hunter2'").await.unwrap();
+    }
+    db.run("SELECT count(*) FROM client").await.unwrap();
+    db.run("SELECT id FROM token").await.unwrap();
+    let (text, said) = lint(&["--workload", "${LIVE_URL}", "--schema", "${LIVE_URL}", "--trace"]);
+    let expected = [
+        ("workload-name".to_owned(), "public.client".to_owned(), Value::from(1)),
+        ("workload-star".to_owned(), "public.token".to_owned(), Value::from(3)),
+    ];
+    assert_eq!(found(&text), expected, "{text}{said}");
+    assert!(!text.contains("hunter2"), "{text}");
+    // A file of queries; without a trace nobody knows what the block adds.
+    std::fs::write(
+        folder.path().join("queries.sql"),
+        "SELECT * FROM token;\nSELECT * FROM client WHERE id = 42;\nCALL p();",
+    )
+    .unwrap();
+    let (text, _) = lint(&["--workload", "queries.sql"]);
+    let rules: Vec<String> = found(&text).into_iter().map(|(rule, ..)| rule).collect();
+    assert_eq!(rules, ["workload-name", "workload-unjudged"], "{text}");
+    assert!(!text.contains("42"), "{text}");
+}

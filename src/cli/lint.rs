@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::Output;
+use super::{Output, workload};
 use crate::catalog::{Figures, read_figures, read_server};
 use crate::ddl::lint::{Linter, runs_in_transaction};
+use crate::ddl::workload::judge;
 use crate::ddl::{self, Folder, Layout, Listing, Migration, SqlFile, read_sql_file, trace};
 use crate::error::{Context, Failure, Result};
 use crate::plan::{MigrationSource, read_plan};
@@ -30,6 +31,10 @@ pub struct LintArgs {
     /// CASCADE
     #[arg(long)]
     trace: bool,
+    /// Queries of clients, to find those that the files break: a live database with pg_stat_statements as '${NAME}', or a
+    /// file of queries, divided by ;
+    #[arg(long, value_name = "FILE|${NAME}")]
+    workload: Option<String>,
     /// Each file runs statement by statement, not in one transaction
     #[arg(long)]
     no_transaction: bool,
@@ -85,6 +90,10 @@ pub async fn run(args: LintArgs, out: &Output) -> Result<()> {
             doc.add(&file, found);
         }
     }
+    if let Some(named) = &args.workload {
+        let (source, queries) = workload::read(named).await?;
+        doc.add_workload(&source, judge(&queries, linter.changes()));
+    }
     if let Some(path) = &args.sarif {
         let sarif = serde_json::to_string_pretty(&doc.sarif())?;
         std::fs::write(path, sarif + "\n").with_context(|| path.display())?;
@@ -128,7 +137,7 @@ impl Schema {
 }
 
 /// The database that an argument names, by a variable or a URL; none where it is a path. No message repeats a URL.
-fn database(named: &str, as_what: &str) -> Result<Option<Target>> {
+pub(super) fn database(named: &str, as_what: &str) -> Result<Option<Target>> {
     let url = match named.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
         Some(name) => std::env::var(name).map_err(|_| {
             Failure::usage(format!("the environment variable {name} is not set"))

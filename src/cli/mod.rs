@@ -25,6 +25,7 @@ mod rewrite;
 mod status;
 mod upgrade;
 mod validate;
+mod workload;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -16,8 +16,9 @@ use super::read::{AlterCommand, Reading, Written, read};
 use super::rule::{Rule, rule};
 use super::split::Statement;
 use super::sql_file::SqlFile;
-use super::trace::{Step, confront};
+use super::trace::{Change, Step, confront};
 use super::version::newer_words;
+use super::workload::changes_of;
 use crate::catalog::Figures;
 
 /// From how many ALTERs of one table on it is said that one would do.
@@ -53,6 +54,8 @@ pub struct Linter {
     major: Option<u32>,
     /// Sizes and rates of the database that they are for, where they are known.
     figures: Option<Figures>,
+    /// What the files change under clients, by the names of before the first one.
+    changes: Vec<Change>,
 }
 
 impl Linter {
@@ -64,6 +67,25 @@ impl Linter {
     /// Takes in sizes and rates of the database that the files are for.
     pub fn measure(&mut self, figures: Option<Figures>) {
         self.figures = figures;
+    }
+
+    /// What the files so far change under clients.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    fn change(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            // Clients know a table by the name that it had before the chain.
+            let first = self.changes.iter().find_map(|earlier| match earlier {
+                Change::Renamed(from, to) if to == change.relation() => Some(from.clone()),
+                _ => None,
+            });
+            self.changes.push(match first {
+                Some(first) => change.of(first),
+                None => change,
+            });
+        }
     }
 
     /// Takes in what an earlier release made, without judging it.
@@ -103,6 +125,11 @@ impl Linter {
                 }
             }
             walk.found.append(&mut found);
+            // What was seen is the whole of it; the text, where nothing was.
+            self.change(match steps.get(number) {
+                Some(Step::Seen(seen)) => seen.changes.clone(),
+                _ => changes_of(&reading, &self.known),
+            });
             self.known.take(&reading, text);
         }
         walk.end();

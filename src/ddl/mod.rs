@@ -26,6 +26,7 @@ pub mod estimate;
 pub mod lint;
 pub mod rewrite;
 pub mod trace;
+pub mod workload;
 pub mod bind;
 
 pub use bind::{Bound, bind};

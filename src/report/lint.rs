@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::text;
 use crate::ddl::lint::Found;
 use crate::ddl::rule;
+use crate::ddl::workload::{Broken, masked};
 use crate::ddl::{Estimate, SqlFile};
 use crate::error::{Failure, Result};
 use crate::finding::Severity;
@@ -39,6 +40,12 @@ pub struct LintFinding {
     instead: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     accepted: Option<String>,
+    /// The table that a query of clients is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    table: Option<String>,
+    /// How often that query was called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calls: Option<u64>,
     /// How long it takes on the database of `--schema`.
     #[serde(skip_serializing_if = "Option::is_none")]
     estimate: Option<EstimateDoc>,
@@ -96,6 +103,8 @@ impl LintDoc {
                 so_what: one.rule.so_what,
                 instead: one.rule.instead,
                 accepted: one.accepted,
+                table: None,
+                calls: None,
                 estimate: one.estimate.map(EstimateDoc::from),
             });
         }
@@ -126,10 +135,37 @@ impl LintDoc {
             so_what: rule.so_what,
             instead: rule.instead,
             accepted: None,
+            table: None,
+            calls: None,
             estimate: None,
             file,
         });
         Ok(())
+    }
+
+    /// Takes in what the files break of the queries from `source`.
+    pub fn add_workload(&mut self, source: &str, broken: Vec<Broken<'_>>) {
+        for Broken { rule, table, query, what } in broken {
+            let line = query.line.unwrap_or(1);
+            let calls = query.calls.map(|calls| format!("{}: ", text::count(calls, "call"))).unwrap_or_default();
+            self.push(LintFinding {
+                rule: rule.id,
+                severity: rule.severity,
+                file: source.to_owned(),
+                line,
+                column: 1,
+                end_line: line,
+                end_column: 1,
+                excerpt: text::wrapped(&format!("{source}: {calls}{}", masked(&query.text)), 2),
+                what,
+                so_what: rule.so_what,
+                instead: rule.instead,
+                accepted: None,
+                table: table.map(|(schema, name)| format!("{schema}.{name}")),
+                calls: query.calls,
+                estimate: None,
+            });
+        }
     }
 
     fn push(&mut self, finding: LintFinding) {

@@ -1,9 +1,9 @@
-//! What no text of one statement tells: files that can't be read, and what a trace has shown.
+//! What no text of one statement tells: files that can't be read, what a trace has shown, and queries of clients.
 //!
 //! Their examples are run by the tests of what finds them: `tests/lint.rs`, `tests/lint_trace.rs`.
 
 use super::{Rule, TOKENS};
-use crate::finding::Severity::{Blocker, Note};
+use crate::finding::Severity::{Blocker, Note, Warning};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -67,6 +67,60 @@ pub(super) const RULES: &[Rule] = &[
         instead: "nothing; it is the form that gives way to others",
         setup: TOKENS,
         bad: "-- migrate: no-transaction\nCREATE INDEX CONCURRENTLY token_subject ON token (subject);",
+        good: "CREATE TABLE scope (id bigint);",
+    },
+    Rule {
+        id: "workload-name",
+        severity: Blocker,
+        so_what: "the query fails from that moment",
+        instead: "deploy clients that no longer ask it, and change the table in a later release",
+        setup: TOKENS,
+        bad: "ALTER TABLE token DROP COLUMN note;",
+        good: "ALTER TABLE token ADD COLUMN scope text;",
+    },
+    Rule {
+        id: "workload-required",
+        severity: Blocker,
+        so_what: "the INSERT fails from that moment",
+        instead: "give the column a default, or deploy clients that fill it first",
+        setup: TOKENS,
+        bad: "ALTER TABLE token ADD COLUMN scope text NOT NULL;",
+        good: "ALTER TABLE token ADD COLUMN scope text NOT NULL DEFAULT '';",
+    },
+    Rule {
+        id: "workload-positional",
+        severity: Blocker,
+        so_what: "its values meet other columns, or too few",
+        instead: "name the columns in the INSERT, and deploy that first",
+        setup: TOKENS,
+        bad: "ALTER TABLE token DROP COLUMN subject;",
+        good: "ALTER TABLE token ALTER COLUMN subject SET DEFAULT '';",
+    },
+    Rule {
+        id: "workload-star",
+        severity: Warning,
+        so_what: "clients that read columns by position, or into a fixed set of fields, fail",
+        instead: "name the columns that the client reads, and deploy that first",
+        setup: TOKENS,
+        bad: "ALTER TABLE token ADD COLUMN scope text;",
+        good: "ALTER TABLE token ALTER COLUMN subject SET DEFAULT '';",
+    },
+    Rule {
+        id: "workload-type",
+        severity: Warning,
+        so_what: "what the client sends or expects may not fit the new type",
+        instead: "look at the query with the new type before the release",
+        setup: TOKENS,
+        bad: "ALTER TABLE token ALTER COLUMN note TYPE text;",
+        good: "ALTER TABLE token ALTER COLUMN note SET DEFAULT '';",
+    },
+    Rule {
+        id: "workload-unjudged",
+        severity: Note,
+        so_what: "whether the changes break it can't be told",
+        instead: "look at what it runs",
+        setup: TOKENS,
+        bad: "ALTER TABLE token DROP COLUMN note;",
         good: "CREATE TABLE scope (id bigint);",
     },
 ];

@@ -96,7 +96,7 @@ fn reveal(found: &mut Vec<Found>, span: &Range<usize>, seen: &Seen, judged: &[&R
             Change::Required(relation, column) => {
                 ("required-column", format!("{}.{column} must be given from now on", plain(relation)))
             }
-            Change::Retyped(..) => continue,
+            Change::Retyped(..) | Change::ColumnAdded(..) => continue,
         };
         add(id, what);
     }

@@ -44,6 +44,8 @@ pub enum Change {
     Dropped(Relation),
     /// It has another name.
     Renamed(Relation, Relation),
+    /// A column is new.
+    ColumnAdded(Relation, String),
     /// A column is gone.
     ColumnDropped(Relation, String),
     /// A column has another name.
@@ -52,6 +54,36 @@ pub enum Change {
     Retyped(Relation, String, String),
     /// A column must be given since: new, or it had been free to be left out.
     Required(Relation, String),
+}
+
+impl Change {
+    /// The relation, by the name that it had before.
+    pub fn relation(&self) -> &Relation {
+        match self {
+            Self::Dropped(relation)
+            | Self::Renamed(relation, _)
+            | Self::ColumnAdded(relation, _)
+            | Self::ColumnDropped(relation, _)
+            | Self::ColumnRenamed(relation, ..)
+            | Self::Retyped(relation, ..)
+            | Self::Required(relation, _) => relation,
+        }
+    }
+
+    /// The same of another relation.
+    #[must_use]
+    pub fn of(mut self, other: Relation) -> Self {
+        match &mut self {
+            Self::Dropped(relation)
+            | Self::Renamed(relation, _)
+            | Self::ColumnAdded(relation, _)
+            | Self::ColumnDropped(relation, _)
+            | Self::ColumnRenamed(relation, ..)
+            | Self::Retyped(relation, ..)
+            | Self::Required(relation, _) => *relation = other,
+        }
+        self
+    }
 }
 
 /// A relation at one moment.
@@ -168,8 +200,12 @@ fn columns(was: &Snapshot, is: &Snapshot, changes: &mut Vec<Change>) {
             changes.push(Change::Required(relation.clone(), new.name.clone()));
         }
     }
-    let made = is.columns.iter().filter(|(number, new)| !was.columns.contains_key(number) && new.required);
-    changes.extend(made.map(|(_, new)| Change::Required(relation.clone(), new.name.clone())));
+    for (_, new) in is.columns.iter().filter(|(number, _)| !was.columns.contains_key(number)) {
+        changes.push(Change::ColumnAdded(relation.clone(), new.name.clone()));
+        if new.required {
+            changes.push(Change::Required(relation.clone(), new.name.clone()));
+        }
+    }
 }
 
 /// Takes in what the event triggers wrote down.
