@@ -83,7 +83,7 @@ impl RewriteDoc {
             tool = None;
         }
         self.statements += rewritten.parts.len();
-        let mut statements = Vec::new();
+        let (lines, mut statements) = (file.lines(), Vec::new());
         for part in &rewritten.parts {
             self.rewritten += usize::from(part.rewrite.is_some());
             match part.refused.as_ref().map(|refused| refused.accepted.is_some()) {
