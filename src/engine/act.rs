@@ -237,17 +237,13 @@ impl<'a> Act<'a> {
 
     async fn prove_copy(&self, run: &Run, notices: &Notices) -> Done {
         let CopyResult { digests, .. } = copy_result(run)?;
-        let green = &self.plan.green;
-        let sessions =
-            snapshot::open_up_to(self.edits.jobs().now(), notices, async || green.connect(Access::ReadOnly).await)
-                .await?;
+        let jobs = self.edits.jobs().now();
+        let open = async || self.plan.green.connect(Access::ReadOnly).await;
+        let sessions = snapshot::open_up_to(jobs, notices, open).await?;
         let tables = read_tables(&self.green().await?).await?;
         let tables: Vec<_> = tables.into_iter().filter(crate::catalog::Table::holds_rows).collect();
         let mut green = validate::digest_all(sessions, &tables, notices).await?;
-        let mut sessions = Vec::new();
-        for _ in 0..self.plan.jobs {
-            sessions.push(self.plan.green.connect(Access::ReadOnly).await?);
-        }
+        let sessions = snapshot::open_up_to(jobs, notices, open).await?;
         green.extend(validate::digest_beside_tables(sessions).await?);
         let findings = validate::compare_digests(&digests, &green);
         refuse(

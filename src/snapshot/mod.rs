@@ -8,7 +8,8 @@
 //! Nothing on blue: the keeper's session and every worker's hold read-only transactions, and end with us. The exported
 //! snapshot dies with them, so a crash before all rows are in means that the copy starts over: [`empty_green`], and a new
 //! [`export`]. What comes after the rows doesn't need the snapshot, and each of its functions looks at what is there
-//! and does the rest. One statement is one transaction: an index or a constraint is there whole or not at all.
+//! and does the rest. One statement is one transaction: an index or a constraint is there whole or not at all; a unique index
+//! whose constraint is to come is taken over by it.
 
 mod program;
 mod ends;

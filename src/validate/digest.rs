@@ -17,7 +17,7 @@
 //! blue's ranges needn't be green's.
 //!
 //! CPU seconds of the server's process, Postgres 15, 500,000 rows of ten columns (text, jsonb, numeric, uuid, timestamps),
-//! 109 MB, best of three on a busy machine:
+//! 109 MB, best of three on a machine so busy that the same row of this table came out up to 40 % higher in another run:
 //!
 //! | row as | hash | lanes by | CPU |
 //! | --- | --- | --- | --- |

@@ -2,7 +2,7 @@
 //!
 //! | part | proves | does not prove |
 //! | --- | --- | --- |
-//! | [`digest_all`], [`compare_digests`] | the copy holds the same rows, to the byte of their text form | anything after the migrations: they are meant to change rows |
+//! | [`digest_all`], [`compare_digests`] | the copy holds the same rows, to the byte of their binary or text form | anything after the migrations: they are meant to change rows |
 //! | [`digest_beside_tables`] | the same for large objects and rows of extensions' own tables | what an extension keeps elsewhere |
 //! | [`ask`], [`compare`] | what the plan's `[[check]]`s say, on the answers they were given | that the answers were taken at comparable moments: the caller chooses session and snapshot |
 //! | [`check_green`] | no index is invalid, no constraint unproved, no owned sequence about to collide | that a `convalidated` foreign key holds for rows written in replica role (mechanics.md, Apply) |
