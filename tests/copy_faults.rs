@@ -340,6 +340,10 @@ const OURS: &str = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE applic
 async fn in_the_middle_of_a_chunk_a_lost_keeper_and_a_signal_end_the_program_and_an_edit_of_jobs_is_taken() {
     let stage = Stage::with(&format!("{STAGED} {GATED}"), PARTICIPANTS).await;
     let (blue, gate) = (stage.pair.on_blue().await, stage.pair.on_green().await);
+    // Not to be taken for sessions of the program.
+    for db in [&blue, &gate] {
+        db.run("SET application_name = 'test'").await.unwrap();
+    }
     gate.run("SELECT pg_advisory_lock(42)").await.unwrap();
 
     let running = Running::start(&stage, &["apply", "--yes"]);
