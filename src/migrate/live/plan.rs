@@ -90,7 +90,7 @@ fn lost(migration: &Migration) -> Option<String> {
 
 fn lint_finding(migration: &Migration, found: Found) -> Finding {
     let id = format!("lint/{}", found.rule.id);
-    let object = format!("{}:{}", migration.file, migration.sql.place_at(found.span.start).line);
+    let object = format!("{}:{}", migration.file, migration.sql.lines().place(found.span.start).line);
     let finding = Finding::new(found.rule.severity, &id, object, found.what);
     let mut finding = finding.so_what(found.rule.so_what).next(format!("instead: {}", found.rule.instead));
     finding.accepted = found.accepted;
