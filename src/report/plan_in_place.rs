@@ -56,7 +56,7 @@ fn part_text(part: &LivePart) -> String {
 fn summary(doc: &PlanDoc) -> String {
     let pending = doc.migrations.iter().filter(|m| m.pending).count();
     format!(
-        "{}, {}, {}. Nobody waits longer than the lock_timeout at a time; there is no fence. What is done is not undone. {}.",
+        "{}, {}, {}. There is no fence; but for what is accepted, nobody waits longer than lock_timeout at a time. What is done is not undone. {}.",
         count(pending, "migration"),
         count(doc.checks.len(), "check"),
         count(doc.participants.len(), "participant"),
