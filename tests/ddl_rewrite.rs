@@ -124,7 +124,9 @@ fn slow(setup: &str, rewritten: &Rewritten) -> Vec<String> {
         let reading = read(&step.sql);
         // A validated check proves to the server what ATTACH needs; `assess` doesn't ask for it.
         let attaches = step.sql.contains("ATTACH PARTITION");
-        if !attaches && assess(&reading, &step.sql, &known).touches.iter().any(|touch| touch.holds_up()) {
+        // EXCLUSIVE on a view that nobody writes.
+        let refreshes = step.sql.starts_with("REFRESH");
+        if !attaches && !refreshes && assess(&reading, &step.sql, &known).touches.iter().any(|touch| touch.holds_up()) {
             slow.push(step.sql.clone());
         }
         known.take(&reading, &step.sql);
@@ -224,7 +226,7 @@ fn generated_chains_end_with_the_same_schema_and_rows() {
         prop::sample::select(STATEMENTS).prop_map(str::to_owned),
     ];
     let chain = (prop::collection::vec(one, 1..4), any::<bool>());
-    let config = Config { cases: 20, failure_persistence: None, max_shrink_iters: 30, ..Config::default() };
+    let config = Config { cases: 12, failure_persistence: None, max_shrink_iters: 30, ..Config::default() };
     let ran = TestRunner::new(config).run(&chain, |(statements, in_transaction)| {
         let sql = format!("-- a chain\n{};\n", statements.join("\n;\n"));
         match runtime.block_on(bench.compare(SHAPES, &sql, in_transaction)) {

@@ -83,7 +83,7 @@ impl RewriteDoc {
             tool = None;
         }
         self.statements += rewritten.parts.len();
-        let mut statements = Vec::new();
+        let (lines, mut statements) = (file.lines(), Vec::new());
         for part in &rewritten.parts {
             self.rewritten += usize::from(part.rewrite.is_some());
             match part.refused.as_ref().map(|refused| refused.accepted.is_some()) {
@@ -94,7 +94,7 @@ impl RewriteDoc {
             if part.rewrite.is_none() && part.why.is_empty() && part.refused.is_none() && part.lost.is_none() {
                 continue;
             }
-            let place = file.place_at(part.span.start);
+            let place = lines.place(part.span.start);
             let steps = part.steps.iter().map(|step| StepDoc { sql: step.sql.clone(), how: word(&step.how) }).collect();
             statements.push(StatementDoc {
                 line: place.line,

@@ -37,17 +37,11 @@ fn whole(case: &Case<'_>) -> Option<Outcome> {
     match step(case, case.text) {
         Ok(step) => {
             let mut outcome = Outcome::of(vec![Bit::Step(step)])?;
-            outcome.why = format!(
-                "{}; others see some batches done and others not yet",
-                "in batches along the key, each a transaction of its own"
-            );
+            "in batches along the key, each a transaction of its own; others see some of them done and others not yet"
+                .clone_into(&mut outcome.why);
             Some(outcome)
         }
-        Err(Unfit::FewRows) => Outcome::of(vec![Bit::brief(case.text)]).map(|mut one| {
-            one.bits.clear();
-            one.why = "it takes the rows of given keys".to_owned();
-            one
-        }),
+        Err(Unfit::FewRows) => Outcome::advice("it takes the rows of given keys"),
         Err(Unfit::Because(why)) if condition.is_some() => {
             Outcome::advice(format!("as written, in one transaction: {why}"))
         }

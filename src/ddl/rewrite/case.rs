@@ -43,6 +43,8 @@ impl Bit {
     }
 }
 
+// What a rewrite returns as it is: an Option, none of them None.
+#[allow(clippy::unnecessary_wraps)]
 impl Outcome {
     pub(crate) fn of(bits: Vec<Bit>) -> Option<Self> {
         Some(Self { bits, why: String::new(), refused: None })
