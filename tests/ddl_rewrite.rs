@@ -51,7 +51,7 @@ impl Bench {
             .unwrap();
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
         let text = String::from_utf8(ran.stdout).unwrap();
-        text.lines().filter(|line| !line.starts_with("\\")).map(|line| format!("{line}\n")).collect()
+        text.lines().filter(|line| !line.starts_with('\\')).map(|line| format!("{line}\n")).collect()
     }
 
     async fn rows(&self, db: &Db) -> Vec<String> {
@@ -126,7 +126,10 @@ fn slow(setup: &str, rewritten: &Rewritten) -> Vec<String> {
         let attaches = step.sql.contains("ATTACH PARTITION");
         // EXCLUSIVE on a view that nobody writes.
         let refreshes = step.sql.starts_with("REFRESH");
-        if !attaches && !refreshes && assess(&reading, &step.sql, &known).touches.iter().any(|touch| touch.holds_up()) {
+        if !attaches
+            && !refreshes
+            && assess(&reading, &step.sql, &known).touches.iter().any(teal::ddl::assess::Touch::holds_up)
+        {
             slow.push(step.sql.clone());
         }
         known.take(&reading, &step.sql);
@@ -213,6 +216,7 @@ const STATEMENTS: &[&str] = &[
     "REINDEX TABLE \"Odd Table\"",
     "CREATE TABLE fresh (id int PRIMARY KEY, at int REFERENCES client); INSERT INTO fresh VALUES (1); CREATE INDEX ON fresh (at)",
     "ALTER TABLE pair RENAME COLUMN d TO e",
+    "ALTER TABLE pair ADD CHECK (c > -1), ADD CHECK (c > -2), ADD UNIQUE (c), ADD UNIQUE (c, d)",
 ];
 
 #[test]

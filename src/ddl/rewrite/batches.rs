@@ -27,9 +27,8 @@ pub(super) const REWRITES: &[Rewrite] = &[Rewrite {
 const ROWS: usize = 1000;
 
 fn whole(case: &Case<'_>) -> Option<Outcome> {
-    let (table, condition) = match case.reading {
-        Reading::Update { table, condition } | Reading::Delete { table, condition } => (table, condition),
-        _ => return None,
+    let (Reading::Update { table, condition } | Reading::Delete { table, condition }) = case.reading else {
+        return None;
     };
     if case.is_new(table) {
         return None;
@@ -118,9 +117,9 @@ impl<'a> Write<'a> {
             }
             while !inside.is_done() {
                 if let Some(columns) = inside.columns() {
-                    targets.extend(columns)
+                    targets.extend(columns);
                 } else {
-                    targets.push(inside.ident()?)
+                    targets.push(inside.ident()?);
                 }
                 inside.until(&[], &[","]);
                 inside.takes_symbol(",");

@@ -116,7 +116,7 @@ impl KeyParts {
         }
         if cursor.takes(&["INCLUDE"]) {
             let group = cursor.group()?;
-            parts.include = cursor.text(group).to_owned();
+            cursor.text(group).clone_into(&mut parts.include);
         }
         if cursor.takes(&["WITH"]) {
             let group = cursor.group()?;
