@@ -51,7 +51,7 @@ impl Bench {
             .unwrap();
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
         let text = String::from_utf8(ran.stdout).unwrap();
-        text.lines().filter(|line| !line.starts_with("\\")).map(|line| format!("{line}\n")).collect()
+        text.lines().filter(|line| !line.starts_with('\\')).map(|line| format!("{line}\n")).collect()
     }
 
     async fn rows(&self, db: &Db) -> Vec<String> {
@@ -124,7 +124,12 @@ fn slow(setup: &str, rewritten: &Rewritten) -> Vec<String> {
         let reading = read(&step.sql);
         // A validated check proves to the server what ATTACH needs; `assess` doesn't ask for it.
         let attaches = step.sql.contains("ATTACH PARTITION");
-        if !attaches && assess(&reading, &step.sql, &known).touches.iter().any(|touch| touch.holds_up()) {
+        // EXCLUSIVE on a view that nobody writes.
+        let refreshes = step.sql.starts_with("REFRESH");
+        if !attaches
+            && !refreshes
+            && assess(&reading, &step.sql, &known).touches.iter().any(teal::ddl::assess::Touch::holds_up)
+        {
             slow.push(step.sql.clone());
         }
         known.take(&reading, &step.sql);
@@ -211,6 +216,7 @@ const STATEMENTS: &[&str] = &[
     "REINDEX TABLE \"Odd Table\"",
     "CREATE TABLE fresh (id int PRIMARY KEY, at int REFERENCES client); INSERT INTO fresh VALUES (1); CREATE INDEX ON fresh (at)",
     "ALTER TABLE pair RENAME COLUMN d TO e",
+    "ALTER TABLE pair ADD CHECK (c > -1), ADD CHECK (c > -2), ADD UNIQUE (c), ADD UNIQUE (c, d)",
 ];
 
 #[test]
@@ -224,7 +230,7 @@ fn generated_chains_end_with_the_same_schema_and_rows() {
         prop::sample::select(STATEMENTS).prop_map(str::to_owned),
     ];
     let chain = (prop::collection::vec(one, 1..4), any::<bool>());
-    let config = Config { cases: 20, failure_persistence: None, max_shrink_iters: 30, ..Config::default() };
+    let config = Config { cases: 12, failure_persistence: None, max_shrink_iters: 30, ..Config::default() };
     let ran = TestRunner::new(config).run(&chain, |(statements, in_transaction)| {
         let sql = format!("-- a chain\n{};\n", statements.join("\n;\n"));
         match runtime.block_on(bench.compare(SHAPES, &sql, in_transaction)) {

@@ -26,6 +26,7 @@ struct Adding<'a> {
     column: &'a ColumnDef,
     /// In the words of the statement.
     name: String,
+    if_not_exists: bool,
 }
 
 fn add(case: &Case<'_>, command: &AlterCommand, _: &Range<usize>) -> Option<Outcome> {
@@ -34,7 +35,7 @@ fn add(case: &Case<'_>, command: &AlterCommand, _: &Range<usize>) -> Option<Outc
     if case.is_new(table) || case.alter()?.what != "TABLE" {
         return None;
     }
-    let adding = Adding { case, table, column, name: spelled(&column.name) };
+    let adding = Adding { case, table, column, name: spelled(&column.name), if_not_exists: *if_not_exists };
     if column.clauses.contains(&ColumnClause::Stored) {
         return Outcome::refused(
             "generated-rewrites",
@@ -93,7 +94,7 @@ impl Adding<'_> {
     }
 
     fn bits(&self, fills: bool, apart: impl Fn(&ColumnClause) -> bool) -> Option<Outcome> {
-        let Self { case, table, column, name } = self;
+        let Self { case, table, column, name, .. } = self;
         let relation = case.known.relation(table);
         let serial = column.data_type.serial;
         let mut bits = Vec::new();
@@ -111,23 +112,15 @@ impl Adding<'_> {
                 ColumnClause::Other => constraint.is_none() || !is_attribute(text),
                 clause => !apart(clause),
             };
-            constraint = Some(clause).filter(|clause| apart(clause));
+            if !(*clause == ColumnClause::Other && is_attribute(text)) {
+                constraint = Some(clause).filter(|clause| apart(clause));
+            }
             if keeps {
                 definition.push(' ');
                 definition += text;
             }
         }
-        let exists = if matches!(
-            case.alter()?
-                .commands
-                .iter()
-                .find(|(c, _)| matches!(c, AlterCommand::AddColumn { column: other, .. } if other == *column)),
-            Some((AlterCommand::AddColumn { if_not_exists: true, .. }, _))
-        ) {
-            "IF NOT EXISTS "
-        } else {
-            ""
-        };
+        let exists = if self.if_not_exists { "IF NOT EXISTS " } else { "" };
         let add = Bit::Command(format!("ADD COLUMN {exists}{definition}"));
         let identity = column.clauses.iter().zip(&column.places).find(|(clause, _)| **clause == ColumnClause::Identity);
         let sequence = |label| {

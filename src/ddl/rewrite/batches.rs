@@ -27,9 +27,8 @@ pub(super) const REWRITES: &[Rewrite] = &[Rewrite {
 const ROWS: usize = 1000;
 
 fn whole(case: &Case<'_>) -> Option<Outcome> {
-    let (table, condition) = match case.reading {
-        Reading::Update { table, condition } | Reading::Delete { table, condition } => (table, condition),
-        _ => return None,
+    let (Reading::Update { table, condition } | Reading::Delete { table, condition }) = case.reading else {
+        return None;
     };
     if case.is_new(table) {
         return None;
@@ -37,17 +36,11 @@ fn whole(case: &Case<'_>) -> Option<Outcome> {
     match step(case, case.text) {
         Ok(step) => {
             let mut outcome = Outcome::of(vec![Bit::Step(step)])?;
-            outcome.why = format!(
-                "{}; others see some batches done and others not yet",
-                "in batches along the key, each a transaction of its own"
-            );
+            "in batches along the key, each a transaction of its own; others see some of them done and others not yet"
+                .clone_into(&mut outcome.why);
             Some(outcome)
         }
-        Err(Unfit::FewRows) => Outcome::of(vec![Bit::brief(case.text)]).map(|mut one| {
-            one.bits.clear();
-            one.why = "it takes the rows of given keys".to_owned();
-            one
-        }),
+        Err(Unfit::FewRows) => Outcome::advice("it takes the rows of given keys"),
         Err(Unfit::Because(why)) if condition.is_some() => {
             Outcome::advice(format!("as written, in one transaction: {why}"))
         }
@@ -124,9 +117,9 @@ impl<'a> Write<'a> {
             }
             while !inside.is_done() {
                 if let Some(columns) = inside.columns() {
-                    targets.extend(columns)
+                    targets.extend(columns);
                 } else {
-                    targets.push(inside.ident()?)
+                    targets.push(inside.ident()?);
                 }
                 inside.until(&[], &[","]);
                 inside.takes_symbol(",");

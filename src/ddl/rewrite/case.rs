@@ -43,6 +43,8 @@ impl Bit {
     }
 }
 
+// What a rewrite returns as it is: an Option, none of them None.
+#[allow(clippy::unnecessary_wraps)]
 impl Outcome {
     pub(crate) fn of(bits: Vec<Bit>) -> Option<Self> {
         Some(Self { bits, why: String::new(), refused: None })
@@ -132,11 +134,18 @@ impl Case<'_> {
         // The server runs them in its own order, whatever is written; apart they must stand in it.
         commands.sort_by_key(|(command, _)| super::alter::pass(command));
         let mut bits = Vec::new();
-        for (command, span) in commands {
+        // A command meets what those before it made: their names are taken.
+        let mut known = std::borrow::Cow::Borrowed(self.known);
+        for (number, (command, span)) in commands.iter().enumerate() {
+            let case = Case { known: &known, ..*self };
             let found = all().find_map(|rewrite| match rewrite.apply {
-                Apply::Command(apply) => Some((rewrite, apply(self, command, span)?)),
+                Apply::Command(apply) => Some((rewrite, apply(&case, command, span)?)),
                 Apply::Statement(_) => None,
             });
+            if number + 1 < commands.len() {
+                let one = Alter { commands: vec![(command.clone(), span.clone())], ..alter.clone() };
+                known.to_mut().take(&Reading::Alter(one), self.text);
+            }
             let Some((rewrite, outcome)) = found else {
                 bits.push(match command {
                     AlterCommand::Validate(_) if alter.commands.len() > 1 => {

@@ -40,21 +40,20 @@ fn create(case: &Case<'_>) -> Option<Outcome> {
         return None;
     }
     let rest = case.text.get(create.after_index..)?;
-    let (name, given) = match &create.name {
-        Some(name) => (name.0.clone(), String::new()),
-        None => {
-            let Some(columns) = column_names(rest) else {
-                return Outcome::refused(
-                    "index-blocks-writes",
-                    "an index without a name, over expressions: what it would be called can't be told here, so an \
+    let (name, given) = if let Some(name) = &create.name {
+        (name.0.clone(), String::new())
+    } else {
+        let Some(columns) = column_names(rest) else {
+            return Outcome::refused(
+                "index-blocks-writes",
+                "an index without a name, over expressions: what it would be called can't be told here, so an \
                      interrupted build could not be found again",
-                    "give it a name",
-                );
-            };
-            let name = case.known.chosen_name(&case.known.relation(&create.table), &columns_part(&columns), "idx");
-            let given = format!(" {}", spelled(&crate::postgres::Ident::new(name.clone())));
-            (name, given)
-        }
+                "give it a name",
+            );
+        };
+        let name = case.known.chosen_name(&case.known.relation(&create.table), &columns_part(&columns), "idx");
+        let given = format!(" {}", spelled(&crate::postgres::Ident::new(name.clone())));
+        (name, given)
     };
     let sql = format!("{} CONCURRENTLY{given}{rest}", case.text.get(..create.after_index)?);
     let leaves = Some(Left::Index(case.beside(&create.table, &name)));
@@ -62,7 +61,7 @@ fn create(case: &Case<'_>) -> Option<Outcome> {
 }
 
 /// What the server calls an index's columns when it makes up its name (`ChooseIndexColumnNames`): plain columns by their
-/// names, calls by the function's; `None` for other expressions. INCLUDEd columns count as well.
+/// names, calls by the function's; `None` for other expressions. those of INCLUDE count as well.
 fn column_names(rest: &str) -> Option<Vec<String>> {
     let mut cursor = Cursor::new(rest)?;
     cursor.expect(&["ON"])?;

@@ -49,9 +49,13 @@ fn create(case: &Case<'_>) -> Option<Outcome> {
         None => case.known.chosen_name(&relation, &addition, "idx"),
     };
     let kind = case.text.get(..create.after_index)?;
-    let schema = |(schema, object): &Relation| match table.schema.is_some() || *schema != relation.0 {
-        true => format!("{}.{}", spelled(&Ident::new(schema.clone())), spelled(&Ident::new(object.clone()))),
-        false => spelled(&Ident::new(object.clone())),
+    let schema = |(schema, object): &Relation| {
+        let object = spelled(&Ident::new(object.clone()));
+        if table.schema.is_some() || *schema != relation.0 {
+            format!("{}.{object}", spelled(&Ident::new(schema.clone())))
+        } else {
+            object
+        }
     };
     let spelt = |name: &str| spelled(&Ident::new(name));
     let mut bits = vec![Bit::brief(format!("{kind} {} ON ONLY {}{}", spelt(&name), schema(&relation), rest.text))];

@@ -116,7 +116,7 @@ impl KeyParts {
         }
         if cursor.takes(&["INCLUDE"]) {
             let group = cursor.group()?;
-            parts.include = cursor.text(group).to_owned();
+            cursor.text(group).clone_into(&mut parts.include);
         }
         if cursor.takes(&["WITH"]) {
             let group = cursor.group()?;
@@ -146,9 +146,10 @@ pub(super) fn key_bits(
     let included = Cursor::new(&parts.include).and_then(|mut cursor| cursor.names()).unwrap_or_default();
     named.extend(included.into_iter().map(|column| column.object.0));
     let name = name.cloned().unwrap_or_else(|| {
-        Ident::new(match primary {
-            true => case.known.chosen_name(&relation, "", "pkey"),
-            false => case.known.chosen_name(&relation, &columns_part(&named), "key"),
+        Ident::new(if primary {
+            case.known.chosen_name(&relation, "", "pkey")
+        } else {
+            case.known.chosen_name(&relation, &columns_part(&named), "key")
         })
     });
     let spelt = spelled(&name);
