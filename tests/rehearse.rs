@@ -173,7 +173,14 @@ async fn events_of_every_kind_are_made_on_a_staging_s_copy_or_said_not_to_be_and
     // What stands in for a participant is prepared, committed and asked as that would be; the other one is skipped.
     assert!(ground.stage.path("stood-in").exists() && !ground.stage.path("current").exists());
     assert_eq!(doc["left_out"], serde_json::json!(["participant \"conf\": skipped"]));
-    let mut shown = shape(&doc);
+    let mut shown = doc.clone();
+    for event in shown["events"].as_array_mut().unwrap() {
+        // Which moments there was time for differs from run to run.
+        for counted in ["at", "by", "receipts"] {
+            event[counted] = serde_json::json!({ "some word": 1 });
+        }
+    }
+    let mut shown = shape(&shown);
     shown["format"] = doc["format"].clone();
     insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!("rehearsal_json", format!("{shown:#}"));

@@ -70,9 +70,9 @@ impl Site {
         }
     }
 
-    /// The same of psql, told what `pg_dump` would be told: `TLSv1.3`, `not encrypted`, `refused`.
+    /// The same of psql, told what `pg_dump` would be told: `TLSv1.3`, `no TLS`, `refused`.
     fn libpq(&self, parameters: &str) -> String {
-        let sql = "SELECT coalesce(version, 'not encrypted') FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+        let sql = "SELECT coalesce(version, 'no TLS') FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
         let done = Command::new("psql")
             .args(["-X", "-A", "-t", "-c", sql])
             .envs(self.target(parameters).program_env())

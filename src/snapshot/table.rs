@@ -40,12 +40,16 @@ pub async fn drop_markers(green: &Db, chunks: &[Chunk]) -> Result<Vec<Chunk>, Er
 }
 
 /// Green's unlogged tables, where green has crashed since they were copied: the crash emptied them, and the markers that
-/// were left with them.
+/// were left with them. Once green serves it is like any other database: what its clients keep in there is theirs.
 pub async fn lost_unlogged(green: &Db) -> Result<Vec<String>, Error> {
     let there = "SELECT pg_catalog.to_regclass('teal.unlogged_chunk') IS NOT NULL";
     if !green.row(there, &[]).await?.get::<_, bool>(0)
         || green.row("SELECT EXISTS (SELECT FROM teal.unlogged_chunk)", &[]).await?.get(0)
     {
+        return Ok(Vec::new());
+    }
+    let gate: bool = green.row("SELECT pg_catalog.to_regclass('teal.gate') IS NOT NULL", &[]).await?.get(0);
+    if gate && green.row("SELECT EXISTS (SELECT FROM teal.gate WHERE open)", &[]).await?.get(0) {
         return Ok(Vec::new());
     }
     let rows = green.rows(include_str!("../postgres/sql/select_unlogged_tables.sql"), &[]).await?;
