@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::lint::database;
+use crate::ddl::lex::Lexer;
 use crate::ddl::read_sql_file;
 use crate::ddl::workload::Query;
 use crate::error::{Failure, Result};
@@ -64,9 +65,7 @@ async fn ran(target: &Target) -> Result<Vec<Query>> {
 
 /// Whether it is a query or a call, and no command that sets, locks, copies or changes the schema.
 fn asks(text: &str) -> bool {
-    let first: String = text.trim_start_matches(['(', ' ', '\n', '\t', '\r']).chars().take(8).collect();
-    let first = first.to_uppercase();
-    ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "MERGE", "VALUES", "CALL", "DO ", "/*", "--"]
-        .iter()
-        .any(|word| first.starts_with(word))
+    const ASK: [&str; 9] = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "MERGE", "VALUES", "CALL", "DO"];
+    let mut tokens = Lexer::new(text).map_while(std::result::Result::ok).filter(|token| !token.is_gap());
+    tokens.find(|token| !token.is_symbol(text, "(")).is_some_and(|first| ASK.iter().any(|ask| first.is_word(text, ask)))
 }
