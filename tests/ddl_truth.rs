@@ -352,6 +352,7 @@ fn kinds(reading: &Reading) -> Vec<String> {
         Reading::Refresh { .. } => of("REFRESH"),
         Reading::Cluster(_) => of("CLUSTER"),
         Reading::Vacuum { .. } => of("VACUUM"),
+        Reading::CreateType(_) => of("CREATE TYPE"),
         Reading::CreateDomain { .. } => of("CREATE DOMAIN"),
         Reading::AlterDomain { .. } => of("ALTER DOMAIN"),
         Reading::AddEnumValue(_) | Reading::RenameType(_) | Reading::AlterComposite(_) => of("ALTER TYPE"),
