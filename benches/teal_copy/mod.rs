@@ -71,7 +71,7 @@ pub async fn run((blue, green): (&Target, &Target), jobs: usize, chunk: Option<u
     parts.rows = clock.lap();
     building.await.map_err(|e| Failure::failed(format!("building indexes: {e}")))??;
     parts.indexes = clock.lap();
-    snapshot::add_foreign_keys(green, &post, &notices, &cancel).await?;
+    snapshot::add_foreign_keys(green, &post, Jobs::fixed(jobs), &notices, &cancel).await?;
     parts.foreign_keys = clock.lap();
     snapshot::restore_rest(green, &post, &notices, &cancel).await?;
     let on_green = green.connect(Access::ReadWrite).await?;
