@@ -4,6 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::Output;
+use crate::ddl::rewrite::{self, Rewrite};
 use crate::ddl::rule::{self, Rule};
 use crate::error::{Failure, Result};
 use crate::report::text;
@@ -391,6 +392,14 @@ pub fn run(args: &ExplainArgs, out: &Output) -> Result<()> {
         out.result(&doc, || rule_text(rule));
         return Ok(());
     }
+    if let Some(one) = rewrite::all().find(|one| id.strip_prefix("rewrite/") == Some(one.id)) {
+        let doc = RewriteKindDoc { format: "teal.rewrite_kind/1", rewrite: one };
+        out.result(&doc, || {
+            let what = text::wrapped(&format!("{}: {}", one.when, one.why), 2);
+            format!("rewrite/{}\n{what}\n  for example:\n{}", one.id, indented(one.example))
+        });
+        return Ok(());
+    }
     let nearest =
         EXPLANATIONS.iter().map(|e| (strsim::jaro_winkler(e.id, id), e.id)).max_by(|a, b| a.0.total_cmp(&b.0));
     let hint = nearest.filter(|(score, _)| *score > 0.8).map(|(_, id)| format!("did you mean {id}?"));
@@ -406,15 +415,26 @@ struct RuleDoc<'a> {
     rule: &'a Rule,
 }
 
+/// A kind of `rewrite`.
+#[derive(Debug, Serialize)]
+struct RewriteKindDoc<'a> {
+    format: &'static str,
+    #[serde(flatten)]
+    rewrite: &'a Rewrite,
+}
+
+fn indented(sql: &str) -> String {
+    sql.lines().map(|line| format!("    {line}\n")).collect()
+}
+
 fn rule_text(rule: &Rule) -> String {
-    let sql = |text: &str| text.lines().map(|line| format!("    {line}\n")).collect::<String>();
     format!(
         "lint/{} ({})\n{}{}\n  bad:\n{}\n  good:\n{}",
         rule.id,
         rule.severity.word(),
         text::wrapped(rule.so_what, 2),
         text::wrapped(&format!("instead: {}", rule.instead), 2),
-        sql(rule.bad),
-        sql(rule.good),
+        indented(rule.bad),
+        indented(rule.good),
     )
 }

@@ -47,10 +47,11 @@ enum Annotations {
     None,
 }
 
-/// A file and whether its tool runs it in a transaction.
-struct Source {
-    file: SqlFile,
-    in_transaction: bool,
+/// A file, whether its tool runs it in a transaction, and which tool that is.
+pub(super) struct Source {
+    pub(super) file: SqlFile,
+    pub(super) in_transaction: bool,
+    pub(super) layout: &'static str,
 }
 
 pub async fn run(args: LintArgs, out: &Output) -> Result<()> {
@@ -74,7 +75,7 @@ pub async fn run(args: LintArgs, out: &Output) -> Result<()> {
                 continue;
             }
         };
-        for Source { file, in_transaction } in sources {
+        for Source { file, in_transaction, .. } in sources {
             let in_transaction = runs_in_transaction(&file, in_transaction && !args.no_transaction);
             let steps = match &shadow {
                 Some(shadow) => trace::trace(&shadow.target, &file, in_transaction).await?,
@@ -106,16 +107,16 @@ pub async fn run(args: LintArgs, out: &Output) -> Result<()> {
 }
 
 /// What the database is like before the files.
-struct Schema {
-    sql: SqlFile,
+pub(super) struct Schema {
+    pub(super) sql: SqlFile,
     /// Sizes and rates of a live one.
     figures: Option<Figures>,
     /// The major version of a live one.
-    major: Option<u32>,
+    pub(super) major: Option<u32>,
 }
 
 impl Schema {
-    async fn read(named: &str) -> Result<Self> {
+    pub(super) async fn read(named: &str) -> Result<Self> {
         let Some(target) = database(named, "the schema's database")? else {
             return Ok(Self { sql: schema_of_file(Path::new(named)).await?, figures: None, major: None });
         };
@@ -146,15 +147,19 @@ async fn traceable(schema: Option<&Schema>, major: Option<u32>) -> Result<Shadow
     Ok(shadow)
 }
 
-fn sources(path: &Path) -> Result<Vec<Source>> {
+pub(super) fn sources(path: &Path) -> Result<Vec<Source>> {
     let folder = if path.is_dir() {
         ddl::read_folder(path)?
     } else if path.extension().is_some_and(|end| end == "toml") {
         folder_of(path)?
     } else {
-        return Ok(vec![Source { file: read_sql_file(path)?, in_transaction: true }]);
+        return Ok(vec![Source { file: read_sql_file(path)?, in_transaction: true, layout: "plain" }]);
     };
-    let source = |migration: Migration| Source { in_transaction: migration.apart.is_none(), file: migration.sql };
+    let source = |migration: Migration| Source {
+        in_transaction: migration.apart.is_none(),
+        layout: migration.layout.name,
+        file: migration.sql,
+    };
     Ok(folder.migrations.into_iter().map(source).collect())
 }
 

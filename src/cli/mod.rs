@@ -21,6 +21,7 @@ mod plan;
 mod progress;
 mod rehearse;
 mod report;
+mod rewrite;
 mod status;
 mod upgrade;
 mod validate;
@@ -105,6 +106,8 @@ enum Command {
     Finish(finish::FinishArgs),
     /// What migration files would do to a live database: from their text, or traced on a throwaway server
     Lint(lint::LintArgs),
+    /// Migration files in a form that keeps nobody waiting and ends the same
+    Rewrite(rewrite::RewriteArgs),
     /// Explain a finding or the exit codes
     Explain(explain::ExplainArgs),
     /// All of it on two throwaway servers under live traffic
@@ -163,6 +166,7 @@ async fn run(command: Command, verbose: u8, out: &Output) -> Result<()> {
         Command::Abort(args) => abort::run(args, out).await,
         Command::Finish(args) => finish::run(args, out).await,
         Command::Lint(args) => Box::pin(lint::run(args, out)).await,
+        Command::Rewrite(args) => Box::pin(rewrite::run(args, out)).await,
         Command::Explain(args) => explain::run(&args, out),
         Command::Demo(args) => Box::pin(demo::run(args, out)).await,
     }

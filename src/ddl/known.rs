@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::name::{columns_of, columns_part, made_name};
 use super::read::{
     Alter, AlterCommand, ColumnClause, ColumnDef, ConstraintKind, CreateIndex, CreateTable, DataType, DropObjects,
-    DropWhat, Reading, Written,
+    DropWhat, PartitionKey, Reading, Written,
 };
 
 /// A relation by schema and name.
@@ -41,6 +42,8 @@ pub struct Table {
     pub constraints: BTreeMap<String, Constraint>,
     /// Whether it is partitioned.
     pub partitioned: bool,
+    /// What its rows are divided by, where that is known.
+    pub partition_key: Option<PartitionKey>,
     /// Its default partition.
     pub default_partition: Option<Relation>,
     /// Its partitions and children.
@@ -74,6 +77,8 @@ pub struct Index {
     pub table: Relation,
     /// Its leading plain columns.
     pub columns: Vec<String>,
+    /// Whether it refuses duplicates, and has plain columns alone.
+    pub unique: bool,
     /// Whether it holds a part of the rows.
     pub partial: bool,
 }
@@ -142,6 +147,38 @@ impl Known {
             || self.indexes.values().any(|index| index.table == *table && !index.partial && begins(&index.columns))
     }
 
+    /// Whether a column is known to hold no NULL: it refuses them, or a validated check does.
+    pub fn proves_not_null(&self, table: &Written, column: &str) -> bool {
+        let Some(known) = self.table(table) else { return false };
+        if known.columns.get(column).and_then(|column| column.not_null) == Some(true) {
+            return true;
+        }
+        let wanted = [format!("{column} is not null"), format!("\"{column}\" is not null")];
+        known.constraints.values().any(|constraint| match &constraint.kind {
+            ConstraintKind::Check(check) => constraint.valid && wanted.contains(&unwrapped(check)),
+            _ => false,
+        })
+    }
+
+    /// The name that the server gives an index or constraint without one: the first that is free, as far as is known.
+    pub fn chosen_name(&self, table: &Relation, columns: &str, label: &str) -> String {
+        let taken = |name: &String| {
+            let there = |(schema, object): &Relation| *schema == table.0 && object == name;
+            self.tables.keys().any(there)
+                || self.indexes.keys().any(there)
+                || self.tables.iter().any(|(at, known)| at.0 == table.0 && known.constraints.contains_key(name))
+        };
+        let numbered = (1..).map(|number| format!("{label}{number}"));
+        let mut names =
+            std::iter::once(label.to_owned()).chain(numbered).map(|label| made_name(&table.1, columns, &label));
+        names.find(|name| !taken(name)).unwrap_or_default()
+    }
+
+    /// The indexes of a table, by relation.
+    pub fn indexes_of<'a>(&'a self, table: &'a Relation) -> impl Iterator<Item = (&'a Relation, &'a Index)> {
+        self.indexes.iter().filter(move |(_, index)| index.table == *table)
+    }
+
     /// Whether a type is a domain that demands something; `None` where the type is not known.
     pub fn is_constrained_domain(&self, data_type: &DataType) -> Option<bool> {
         let relation = self.relation(&data_type.written());
@@ -165,6 +202,9 @@ impl Known {
                 let relation = self.relation(name);
                 let domains = if *constrained { &mut self.constrained_domains } else { &mut self.free_domains };
                 domains.insert(relation);
+            }
+            Reading::CreateType(name) => {
+                self.free_domains.insert(self.relation(name));
             }
             Reading::CreateView { name, materialized: true, .. } => {
                 let table = Table { made_in: Some(self.unit), ..Table::default() };
@@ -194,6 +234,7 @@ impl Known {
                 && create.partition_of.is_none()
                 && !create.from_query,
             partitioned: create.partitioned,
+            partition_key: create.partition_key.clone(),
             temporary: create.temporary,
             ..Table::default()
         };
@@ -226,8 +267,9 @@ impl Known {
         let name = create
             .name
             .as_ref()
-            .map_or_else(|| cut_name(&[&table.1, &columns.join("_"), "idx"]), |name| name.0.clone());
-        let index = Index { table: table.clone(), columns, partial: create.partial };
+            .map_or_else(|| made_name(&table.1, &columns_part(&columns), "idx"), |name| name.0.clone());
+        let index =
+            Index { table: table.clone(), columns, unique: create.unique && create.plain, partial: create.partial };
         self.indexes.insert((table.0, name), index);
     }
 
@@ -316,6 +358,7 @@ fn add_column(table: &mut Table, table_name: &str, column: &ColumnDef) {
         let kind = match clause {
             ColumnClause::Unique => ConstraintKind::Unique(vec![name.clone()]),
             ColumnClause::PrimaryKey => ConstraintKind::PrimaryKey(vec![name.clone()]),
+            ColumnClause::Check(_) => continue,
             ColumnClause::References(to) => {
                 ConstraintKind::ForeignKey { columns: vec![name.clone()], table: to.clone() }
             }
@@ -327,7 +370,7 @@ fn add_column(table: &mut Table, table_name: &str, column: &ColumnDef) {
 
 fn add_constraint(table: &mut Table, table_name: &str, name: Option<&str>, kind: &ConstraintKind, valid: bool) {
     let columns = |columns: &[crate::postgres::Ident]| {
-        columns.iter().map(|column| column.0.clone()).collect::<Vec<_>>().join("_")
+        columns_part(&columns.iter().map(|column| column.0.clone()).collect::<Vec<_>>())
     };
     let made = match kind {
         ConstraintKind::PrimaryKey(key) => {
@@ -336,14 +379,14 @@ fn add_constraint(table: &mut Table, table_name: &str, name: Option<&str>, kind:
                     column.not_null = Some(true);
                 }
             }
-            cut_name(&[table_name, "pkey"])
+            made_name(table_name, "", "pkey")
         }
-        ConstraintKind::Unique(key) => cut_name(&[table_name, &columns(key), "key"]),
-        ConstraintKind::ForeignKey { columns: key, .. } => cut_name(&[table_name, &columns(key), "fkey"]),
+        ConstraintKind::Unique(key) => made_name(table_name, &columns(key), "key"),
+        ConstraintKind::ForeignKey { columns: key, .. } => made_name(table_name, &columns(key), "fkey"),
         ConstraintKind::UsingIndex { index, .. } => index.0.clone(),
-        ConstraintKind::Check(_) | ConstraintKind::Exclude | ConstraintKind::NotNull(_) => {
-            cut_name(&[table_name, "check"])
-        }
+        ConstraintKind::Check(check) => made_name(table_name, &check_part(check), "check"),
+        ConstraintKind::NotNull(column) => made_name(table_name, &column.0, "not_null"),
+        ConstraintKind::Exclude => made_name(table_name, "", "excl"),
     };
     let name = name.map_or(made, str::to_owned);
     table.constraints.insert(name, Constraint { kind: kind.clone(), valid });
@@ -387,13 +430,24 @@ fn alter_table(table: &mut Table, name: &str, command: &AlterCommand) {
     }
 }
 
+/// A check that names one column has it in its name (`AddRelationNewConstraints`).
+fn check_part(expression: &str) -> String {
+    match columns_of(expression).as_deref() {
+        Some([column]) => column.clone(),
+        _ => String::new(),
+    }
+}
+
 fn not_null(table: &mut Table, column: &str, is: bool) {
     let column = table.columns.entry(column.to_owned()).or_insert(Column { data_type: None, not_null: None });
     column.not_null = Some(is);
 }
 
-/// The name that the server makes of parts (`makeObjectName`), for those that fit into 63 bytes; longer ones are cut by
-/// rules that nothing here needs.
-fn cut_name(parts: &[&str]) -> String {
-    parts.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("_")
+/// A check's normal form without the parentheses around all of it.
+fn unwrapped(check: &str) -> String {
+    let mut check = check.trim();
+    while let Some(inner) = check.strip_prefix('(').and_then(|check| check.strip_suffix(')')) {
+        check = inner.trim();
+    }
+    check.to_owned()
 }

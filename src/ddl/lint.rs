@@ -10,6 +10,7 @@ use super::estimate::{Estimate, estimate};
 use super::known::{Known, Relation};
 use super::lex::{Lexer, TokenKind};
 use super::lock::LockMode;
+use super::name::NAME_BYTES;
 use super::parse::kind;
 use super::read::{AlterCommand, Reading, Written, read};
 use super::rule::{Rule, rule};
@@ -19,8 +20,6 @@ use super::trace::{Step, confront};
 use super::version::newer_words;
 use crate::catalog::Figures;
 
-/// The most bytes of a name that the server keeps (`NAMEDATALEN` - 1).
-const NAME_BYTES: usize = 63;
 /// From how many ALTERs of one table on it is said that one would do.
 const MANY_ALTERS: usize = 3;
 
@@ -118,7 +117,7 @@ pub fn runs_in_transaction(file: &SqlFile, in_transaction: bool) -> bool {
 }
 
 /// Reads a statement; unknown where sqlparser, which reads it as well, sees another table.
-fn read_checked(text: &str, statement: &Statement) -> Reading {
+pub(super) fn read_checked(text: &str, statement: &Statement) -> Reading {
     let reading = read(text);
     let Some(ours) = table_of(&reading) else { return reading };
     let theirs = kind(text, &statement.head);
@@ -340,11 +339,11 @@ impl<'a> Walk<'a> {
 }
 
 /// What a comment accepts: a rule in the statement after it, or around it.
-struct Accept {
-    at: usize,
+pub(super) struct Accept {
+    pub(super) at: usize,
     end: usize,
-    rule: String,
-    reason: String,
+    pub(super) rule: String,
+    pub(super) reason: String,
 }
 
 const ACCEPT: &str = "migrate: accept ";
@@ -373,7 +372,7 @@ fn accept(mut found: Vec<Found>, file: &SqlFile) -> Vec<Found> {
     found
 }
 
-fn accepts(text: &str) -> Vec<Accept> {
+pub(super) fn accepts(text: &str) -> Vec<Accept> {
     let comments = Lexer::new(text).map_while(Result::ok).filter(|token| token.kind == TokenKind::Comment);
     let accept = |token: super::lex::Token| {
         let said = token.text(text).strip_prefix("--")?.trim().strip_prefix(ACCEPT)?.trim();

@@ -16,6 +16,7 @@ pub mod transaction;
 pub mod piece;
 pub mod parse;
 pub mod read;
+pub mod name;
 pub mod lock;
 pub mod known;
 pub mod assess;
@@ -23,6 +24,7 @@ pub mod rule;
 pub mod version;
 pub mod estimate;
 pub mod lint;
+pub mod rewrite;
 pub mod trace;
 pub mod bind;
 

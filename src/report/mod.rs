@@ -6,6 +6,7 @@
 //! - `run.rs`: what happened, from the journal alone, so that it can be told on any day after;
 //! - `status.rs`: where a run stands;
 //! - `lint.rs`: what files would do, for people, code scanning and CI;
+//! - `rewrite.rs`: the safe form of files, as SQL or a diff, and what is to be known of it;
 //! - `text.rs`: how findings, tables and failures read on a terminal of 80 columns.
 
 mod doctor;
@@ -13,6 +14,7 @@ mod lint;
 mod migrations;
 mod plan;
 mod plan_in_place;
+mod rewrite;
 mod run;
 mod status;
 pub mod text;
@@ -21,5 +23,6 @@ pub use doctor::{CopyEstimate, DoctorDoc, Measured, TopicDoc, copy_estimate, doc
 pub use lint::{LintDoc, lint_text};
 pub use migrations::{FolderDoc, FolderSeen, IgnoredDoc, MigrationDoc, StatementDoc};
 pub use plan::{PlanDoc, Subject, drift, plan_doc, plan_text};
+pub use rewrite::{RewriteDoc, rewrite_notes, rewrite_text};
 pub use run::{RunReport, run_report, run_text};
 pub use status::{StatusDoc, TurnedLever, status_text};

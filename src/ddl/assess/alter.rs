@@ -154,6 +154,10 @@ impl Judge<'_> {
                     self.touch(table, LockMode::AccessExclusive).scan = true;
                     self.hazard("unique-builds-index", span, format!("the index of {shown} is built under the lock"));
                 }
+                // Every row has NULL there, and the server knows (`transformAlterTableStmt`, skipValidation).
+                ColumnClause::References(to) if column.default().is_none() => {
+                    self.touch(to, LockMode::ShareRowExclusive);
+                }
                 ColumnClause::References(to) => {
                     self.touch(table, LockMode::AccessExclusive).scan = true;
                     self.touch(to, LockMode::ShareRowExclusive).scan = true;
@@ -269,15 +273,8 @@ impl Judge<'_> {
     }
 
     fn set_not_null(&mut self, table: &Written, column: &Ident, span: &Range<usize>) {
-        if let Some(known) = self.known.table(table) {
-            if known.columns.get(&column.0).and_then(|column| column.not_null) == Some(true) {
-                return;
-            }
-            let wanted = [format!("{} is not null", column.0), format!("\"{}\" is not null", column.0)];
-            let proves = |constraint: &crate::ddl::known::Constraint| matches!(&constraint.kind, ConstraintKind::Check(check) if constraint.valid && wanted.contains(&unwrapped(check)));
-            if known.constraints.values().any(proves) {
-                return;
-            }
+        if self.known.proves_not_null(table, &column.0) {
+            return;
         }
         self.touch(table, LockMode::AccessExclusive).scan = true;
         let what = format!("every row of {} is read to find a NULL in {}", table.plain(), column.0);
@@ -324,13 +321,4 @@ fn noun(what: &str) -> &'static str {
         "SEQUENCE" => "sequence",
         _ => "table",
     }
-}
-
-/// A check's normal form without the parentheses around all of it.
-fn unwrapped(check: &str) -> String {
-    let mut check = check.trim();
-    while let Some(inner) = check.strip_prefix('(').and_then(|check| check.strip_suffix(')')) {
-        check = inner.trim();
-    }
-    check.to_owned()
 }

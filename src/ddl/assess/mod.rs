@@ -14,6 +14,7 @@ use super::known::{Known, Relation};
 use super::lock::LockMode;
 use super::read::{Reading, Written};
 
+pub use expression::{Volatility, volatility};
 pub use object::assess;
 
 /// What a statement does to one relation.

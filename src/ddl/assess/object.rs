@@ -137,6 +137,7 @@ impl Judge<'_> {
             Reading::Unknown => self.hazard("not-understood", &whole, "this reader does not know the statement"),
             Reading::AlterDomain { scans: false, .. }
             | Reading::CreateDomain { .. }
+            | Reading::CreateType(_)
             | Reading::AddEnumValue(_)
             | Reading::Set { .. }
             | Reading::Begin

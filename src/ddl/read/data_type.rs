@@ -70,7 +70,7 @@ const SERIALS: [(&str, &str); 6] = [
 ];
 
 /// Reads a type; `None` where it is written in a way that this reader doesn't know.
-pub(super) fn read_type(cursor: &mut Cursor<'_>) -> Option<DataType> {
+pub fn read_type(cursor: &mut Cursor<'_>) -> Option<DataType> {
     cursor.takes(&["SETOF"]);
     let quoted = cursor.peek()?.kind == crate::ddl::lex::TokenKind::QuotedName;
     let mut name = cursor.name()?;

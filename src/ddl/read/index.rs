@@ -23,6 +23,8 @@ pub struct CreateIndex {
     pub only: bool,
     /// Its leading plain columns, up to the first expression.
     pub columns: Vec<Ident>,
+    /// Whether these are all of its columns.
+    pub plain: bool,
     /// Whether it holds a part of the rows.
     pub partial: bool,
     /// Where the word CONCURRENTLY would stand.
@@ -43,12 +45,13 @@ pub(super) fn read_create_index(cursor: &mut Cursor<'_>, unique: bool) -> Option
     }
     let group = cursor.group()?;
     let columns = plain_columns(&mut cursor.inside(&group));
+    let plain = columns.len() == 1 + cursor.text(group).matches(',').count();
     cursor.until(&["WHERE"], &[]);
     let partial = cursor.sees(&["WHERE"]);
-    Some(CreateIndex { name, table, unique, concurrently, if_not_exists, only, columns, partial, after_index })
+    Some(CreateIndex { name, table, unique, concurrently, if_not_exists, only, columns, plain, partial, after_index })
 }
 
-fn plain_columns(cursor: &mut Cursor<'_>) -> Vec<Ident> {
+pub(super) fn plain_columns(cursor: &mut Cursor<'_>) -> Vec<Ident> {
     let mut columns = Vec::new();
     loop {
         let part = cursor.until(&[], &[","]);

@@ -13,9 +13,9 @@ mod table;
 
 pub use alter::{Alter, AlterCommand};
 pub use cursor::{Cursor, Written};
-pub use data_type::{DataType, is_builtin, keeps_rows};
+pub use data_type::{DataType, is_builtin, keeps_rows, read_type};
 pub use index::{CreateIndex, DropObjects, DropWhat, Reindex};
-pub use table::{ColumnClause, ColumnDef, ConstraintKind, CreateTable, TableConstraint};
+pub use table::{ClauseAt, ColumnClause, ColumnDef, ConstraintKind, CreateTable, PartitionKey, TableConstraint};
 
 use std::ops::Range;
 
@@ -115,6 +115,8 @@ pub enum Reading {
         /// Whether it demands anything.
         constrained: bool,
     },
+    /// CREATE TYPE.
+    CreateType(Written),
     /// ALTER DOMAIN.
     AlterDomain {
         /// Its name.
@@ -301,18 +303,20 @@ fn read_create(cursor: &mut Cursor<'_>) -> Option<Reading> {
         let constrained = cursor.has_word("CHECK") || cursor.has_word("NOT");
         return Some(Reading::CreateDomain { name, constrained });
     }
+    if cursor.takes(&["TYPE"]) {
+        return Some(Reading::CreateType(cursor.name()?));
+    }
     read_create_quiet(cursor)
 }
 
 /// What makes an object that nobody can have been using.
 fn read_create_quiet(cursor: &mut Cursor<'_>) -> Option<Reading> {
-    let quiet: [(&[&str], &'static str); 19] = [
+    let quiet: [(&[&str], &'static str); 18] = [
         (&["SCHEMA"], "CREATE SCHEMA"),
         (&["SEQUENCE"], "CREATE SEQUENCE"),
         (&["FUNCTION"], "CREATE FUNCTION"),
         (&["PROCEDURE"], "CREATE PROCEDURE"),
         (&["AGGREGATE"], "CREATE AGGREGATE"),
-        (&["TYPE"], "CREATE TYPE"),
         (&["EXTENSION"], "CREATE EXTENSION"),
         (&["COLLATION"], "CREATE COLLATION"),
         (&["OPERATOR"], "CREATE OPERATOR"),

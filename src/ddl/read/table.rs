@@ -15,6 +15,19 @@ pub struct ColumnDef {
     pub data_type: DataType,
     /// What follows the type.
     pub clauses: Vec<ColumnClause>,
+    /// Where its name and type stand.
+    pub typed: Range<usize>,
+    /// Where each of the clauses stands.
+    pub places: Vec<ClauseAt>,
+}
+
+/// A clause's place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClauseAt {
+    /// `CONSTRAINT name` before it included.
+    pub span: Range<usize>,
+    /// The name that it is given.
+    pub name: Option<Ident>,
 }
 
 impl ColumnDef {
@@ -100,6 +113,15 @@ pub enum ConstraintKind {
     },
 }
 
+/// What the rows of a partitioned table are divided by; only where these are columns and no expressions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionKey {
+    /// `range`, `list` or `hash`.
+    pub strategy: String,
+    /// The columns.
+    pub columns: Vec<Ident>,
+}
+
 /// CREATE TABLE.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // words that stand there or do not
@@ -120,6 +142,8 @@ pub struct CreateTable {
     pub default_partition: bool,
     /// `PARTITION BY`.
     pub partitioned: bool,
+    /// What its rows are divided by.
+    pub partition_key: Option<PartitionKey>,
     /// `INHERITS (parents)`.
     pub inherits: Vec<Written>,
     /// `LIKE table`.
@@ -147,23 +171,25 @@ const END_OF_CLAUSE: [&str; 14] = [
 
 /// Reads a column's definition up to its end: `symbols` are what may follow it (`,` and `)`).
 pub(super) fn read_column(cursor: &mut Cursor<'_>) -> Option<ColumnDef> {
+    let start = cursor.offset();
     let name = cursor.ident()?;
     let data_type = read_type(cursor)?;
-    let mut clauses = Vec::new();
+    let typed = start..cursor.taken_to();
+    let (mut clauses, mut places) = (Vec::new(), Vec::new());
     while let Some(token) = cursor.peek() {
         if [",", ")"].iter().any(|end| cursor.text(token.span()) == *end) {
             break;
         }
+        let start = cursor.offset();
+        let name = if cursor.takes(&["CONSTRAINT"]) { Some(cursor.ident()?) } else { None };
         clauses.push(read_clause(cursor)?);
+        places.push(ClauseAt { span: start..cursor.taken_to(), name });
     }
-    Some(ColumnDef { name, data_type, clauses })
+    Some(ColumnDef { name, data_type, clauses, typed, places })
 }
 
 /// One clause.
 fn read_clause(cursor: &mut Cursor<'_>) -> Option<ColumnClause> {
-    if cursor.takes(&["CONSTRAINT"]) {
-        cursor.ident()?;
-    }
     let clause = if cursor.takes(&["NOT", "NULL"]) {
         cursor.takes(&["NO", "INHERIT"]);
         ColumnClause::NotNull
@@ -357,6 +383,7 @@ pub(super) fn read_create_table(cursor: &mut Cursor<'_>, temporary: bool) -> Opt
         partition_of: None,
         default_partition: false,
         partitioned: false,
+        partition_key: None,
         inherits: Vec::new(),
         like: Vec::new(),
         from_query: false,
@@ -411,8 +438,11 @@ fn read_create_rest(cursor: &mut Cursor<'_>, mut create: CreateTable) -> Option<
             let parents = cursor.group()?;
             create.inherits = cursor.inside(&parents).names()?;
         } else if cursor.takes(&["PARTITION", "BY"]) {
-            cursor.ident()?;
-            cursor.group()?;
+            let strategy = cursor.ident()?.0;
+            let key = cursor.group()?;
+            let columns = super::index::plain_columns(&mut cursor.inside(&key));
+            let whole = columns.len() == 1 + cursor.text(key).matches(',').count();
+            create.partition_key = whole.then_some(PartitionKey { strategy, columns });
             create.partitioned = true;
         } else if cursor.takes_one(&[&["USING"], &["TABLESPACE"]]).is_some() {
             cursor.ident()?;
