@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::explain;
 use super::inputs::{Books, Inputs, read_books, unproved};
-use crate::catalog::{read_structure, read_tables};
+use crate::catalog::{read_server, read_structure, read_tables};
 use crate::ddl::Migration;
 use crate::engine::run_folder;
 use crate::error::Result;
@@ -27,13 +27,14 @@ pub async fn look(inputs: &Inputs, resuming: bool) -> Result<PlanDoc> {
     let pending: Vec<&Migration> =
         migrations.iter().zip(&standings).filter(|(_, standing)| standing.is_pending()).map(|(m, _)| m).collect();
     let tables = read_tables(&blue).await?;
+    let version = u32::try_from(read_server(&blue).await?.major()).unwrap_or(0);
     let run = Store::read(&run_folder(plan))?.map(|(run, _)| run).filter(|_| resuming);
     let mut seen = Seen { pending, live: Vec::new(), tables: tables.len(), bytes: 0 };
     let steps = if let Some(run) = &run {
         run.steps.clone()
     } else {
         if blockers(&findings).all(|finding| !finding.id.starts_with("guard/")) {
-            findings.extend(judge(inputs, &mut seen).await?);
+            findings.extend(judge(inputs, &mut seen, version).await?);
         }
         steps(plan, &seen)
     };
@@ -59,12 +60,12 @@ fn all_in(run: &Run) -> bool {
 }
 
 /// Rewrites what is pending, on blue's schema as it is.
-async fn judge(inputs: &Inputs, seen: &mut Seen<'_>) -> Result<Vec<Finding>> {
+async fn judge(inputs: &Inputs, seen: &mut Seen<'_>, version: u32) -> Result<Vec<Finding>> {
     if seen.pending.is_empty() {
         return Ok(Vec::new());
     }
     let schema = migrate::read_schema(&inputs.plan.blue).await?;
-    let mut planner = migrate::LivePlanner::of(&schema);
+    let mut planner = migrate::LivePlanner::of(&schema, version);
     let mut findings = Vec::new();
     for migration in &seen.pending {
         let planned = planner.plan(migration);

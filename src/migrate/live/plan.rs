@@ -8,10 +8,11 @@ use crate::ddl::known::Known;
 use crate::ddl::lint::{Found, Linter};
 use crate::ddl::piece::{is_of_session, is_setting};
 use crate::ddl::read::{Reading, read};
+use crate::ddl::rewrite::{How, Left, Refused, SafeStep, learn, rewrite};
 use crate::ddl::transaction::{Unfit, is_plain_begin, is_plain_commit, unfit};
 use crate::ddl::{Migration, SqlFile, Statement};
-use crate::finding::Finding;
-use crate::step::{LiveHow, LivePart, LiveStep};
+use crate::finding::{Finding, Severity};
+use crate::step::{LiveBatches, LiveHow, LivePart, LiveStep};
 
 use super::alone::is_told;
 
@@ -25,45 +26,51 @@ pub struct LivePlan {
 }
 
 /// Plans files one after the other, each in the light of blue's schema and of those before it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct LivePlanner {
     linter: Linter,
     known: Known,
+    /// The server's major version.
+    version: u32,
 }
 
 impl LivePlanner {
     /// Knows blue's schema, as `pg_dump` writes it.
-    pub fn of(schema: &SqlFile) -> Self {
-        let mut planner = Self::default();
+    pub fn of(schema: &SqlFile, version: u32) -> Self {
+        let mut planner = Self { linter: Linter::default(), known: Known::default(), version };
         planner.linter.learn(schema);
-        for statement in &schema.statements {
-            let text = statement.text(&schema.text);
-            planner.known.take(&read(text), text);
-        }
-        planner.known.next_unit();
+        learn(schema, &mut planner.known);
         planner
     }
 
     /// Plans the next file.
     pub fn plan(&mut self, migration: &Migration) -> LivePlan {
         let sql = &migration.sql;
-        let mut findings: Vec<Finding> =
-            self.linter.lint(sql, false).into_iter().map(|found| lint_finding(migration, found)).collect();
-        let mut parts = Vec::new();
+        let mut known = self.known.clone();
+        let rewritten = rewrite(sql, migration.apart.is_none(), &mut self.known, self.version);
         let mut lost = lost(migration);
         let several = sql.statements.len() > 1;
-        for statement in &sql.statements {
+        let (mut parts, mut findings, mut safe) = (Vec::new(), Vec::new(), Safe::default());
+        for (statement, part) in sql.statements.iter().zip(&rewritten.parts) {
             let text = statement.text(&sql.text);
             let reading = read(text);
-            let judgement = assess(&reading, text, &self.known);
-            match step(statement, sql, &reading, &judgement) {
-                Ok(None) => {}
-                Ok(Some(step)) => parts.push(LivePart {
+            let as_written = part.rewrite.is_none() || part.refused.is_some();
+            safe.add(migration, statement, if as_written { None } else { Some(&part.steps) });
+            findings.extend(part.refused.as_ref().map(|refused| refused_finding(migration, statement, refused)));
+            let steps = if as_written {
+                let judgement = assess(&reading, text, &known);
+                step(statement, sql, &reading, &judgement).map(|step| step.into_iter().collect())
+            } else {
+                Ok(part.steps.iter().map(|step| live_step(step, text, &known)).collect::<Vec<_>>())
+            };
+            match steps {
+                Ok(steps) if steps.is_empty() => {}
+                Ok(steps) => parts.push(LivePart {
                     line: statement.line,
-                    rewrite: None,
-                    why: String::new(),
+                    rewrite: part.rewrite.filter(|_| !as_written).map(|rewrite| rewrite.id.to_owned()),
+                    why: if as_written { String::new() } else { part.why.clone() },
                     lost: if several { lost.take() } else { None },
-                    steps: vec![step],
+                    steps,
                 }),
                 Err(what) => findings.push(
                     Finding::blocker("in-place/not-once", place(migration, statement), what)
@@ -71,11 +78,94 @@ impl LivePlanner {
                         .next("run it by hand before or after, and take it out of the file"),
                 ),
             }
-            self.known.take(&reading, text);
+            known.take(&reading, text);
         }
-        self.known.next_unit();
-        LivePlan { parts, findings }
+        let mut found = safe.lint(migration, &mut self.linter);
+        // What has no safe form is said once, by lint where it sees it too.
+        findings.retain(|one: &Finding| !found.iter().any(|lint| lint.id == one.id && lint.object == one.object));
+        found.append(&mut findings);
+        LivePlan { parts, findings: found }
     }
+}
+
+/// The safe form as one text, so that lint judges what is run, not what is written.
+#[derive(Debug, Default)]
+struct Safe {
+    text: String,
+    /// Where each statement's form ends, and its line in the file.
+    ends: Vec<(usize, usize)>,
+    /// Where the last statement of the file ended.
+    at: usize,
+}
+
+impl Safe {
+    /// Adds a statement in its safe form, or as it is written, with what comments before it accept.
+    fn add(&mut self, migration: &Migration, statement: &Statement, steps: Option<&Vec<SafeStep>>) {
+        let source = &migration.sql.text;
+        let before = source.get(self.at..statement.span.end).unwrap_or_default();
+        let accepts: Vec<&str> =
+            before.lines().map(str::trim).filter(|line| line.starts_with("-- migrate: accept ")).collect();
+        self.at = statement.span.end;
+        let text = statement.text(source);
+        let all: Vec<&str> = match steps {
+            None => vec![text],
+            // Batches hold nobody up: they are what lint asks for.
+            Some(steps) => steps.iter().filter(|s| !matches!(s.how, How::Batches(_))).map(|s| s.sql.as_str()).collect(),
+        };
+        let accepts: String = accepts.iter().flat_map(|line| [*line, "\n"]).collect();
+        for sql in all {
+            self.text.push_str(&accepts);
+            self.text.push_str(sql);
+            self.text.push_str(";\n");
+        }
+        self.ends.push((self.text.len(), statement.line));
+    }
+
+    /// What lint says of it, at the lines of the file.
+    fn lint(self, migration: &Migration, linter: &mut Linter) -> Vec<Finding> {
+        let Ok(sql) = SqlFile::from_bytes(&migration.path, self.text.clone().into_bytes()) else { return Vec::new() };
+        let line = |at: usize| self.ends.iter().find(|(end, _)| at < *end).map_or(1, |(_, line)| *line);
+        let found = linter.lint(&sql, false).into_iter();
+        // A comment that accepts what the safe form does not have any more has done its work.
+        let found = found.filter(|found| found.rule.id != "accept-unused");
+        found
+            .map(|found| {
+                let line = line(found.span.start);
+                lint_finding(migration, line, found)
+            })
+            .collect()
+    }
+}
+
+/// A step of a safe form.
+fn live_step(step: &SafeStep, written: &str, known: &Known) -> LiveStep {
+    let judgement = assess(&read(&step.sql), &step.sql, known);
+    let how = match &step.how {
+        How::Brief => LiveHow::Brief,
+        How::Long => LiveHow::Long,
+        How::Concurrent { leaves: Some(Left::Index(name)) } => LiveHow::Concurrent { leaves: Some(name.to_string()) },
+        How::Concurrent { .. } => LiveHow::Concurrent { leaves: None },
+        How::Batches(batches) => LiveHow::Batches(LiveBatches {
+            table: batches.table.to_string(),
+            stop: batches.stop.clone(),
+            first_end: batches.first_end.clone(),
+            next_end: batches.next_end.clone(),
+            first: batches.first.clone(),
+            next: batches.next.clone(),
+        }),
+    };
+    // The step's own text is a DO block there; what it stands for says more.
+    let sql = if matches!(how, LiveHow::Batches(_)) { written.to_owned() } else { step.sql.clone() };
+    LiveStep { sql, how, locks: locks(&judgement) }
+}
+
+fn refused_finding(migration: &Migration, statement: &Statement, refused: &Refused) -> Finding {
+    let id = format!("lint/{}", refused.rule);
+    let mut finding = Finding::new(Severity::Blocker, &id, place(migration, statement), refused.why.clone())
+        .so_what("it has no safe form; accepted, it runs as it is written")
+        .next(format!("instead: {}", refused.instead));
+    finding.accepted.clone_from(&refused.accepted);
+    finding
 }
 
 fn place(migration: &Migration, statement: &Statement) -> String {
@@ -88,13 +178,19 @@ fn lost(migration: &Migration) -> Option<String> {
         .then(|| "the file's one transaction: a failure in its middle leaves what stands before it".to_owned())
 }
 
-fn lint_finding(migration: &Migration, found: Found) -> Finding {
+fn lint_finding(migration: &Migration, line: usize, found: Found) -> Finding {
     let id = format!("lint/{}", found.rule.id);
-    let object = format!("{}:{}", migration.file, migration.sql.lines().place(found.span.start).line);
+    let object = format!("{}:{line}", migration.file);
     let finding = Finding::new(found.rule.severity, &id, object, found.what);
     let mut finding = finding.so_what(found.rule.so_what).next(format!("instead: {}", found.rule.instead));
     finding.accepted = found.accepted;
     finding
+}
+
+/// What of others' it locks.
+fn locks(judgement: &Judgement) -> Vec<String> {
+    let touches = judgement.touches.iter().filter(|touch| !touch.new);
+    touches.map(|touch| format!("{} on {}.{}", touch.mode.words(), touch.relation.0, touch.relation.1)).collect()
 }
 
 /// How a statement is run; none: it is not, because every statement has a transaction of its own. Fails with what is wrong
@@ -106,9 +202,7 @@ fn step(
     judgement: &Judgement,
 ) -> Result<Option<LiveStep>, String> {
     let text = statement.text(&sql.text);
-    let locks = judgement.touches.iter().filter(|touch| !touch.new);
-    let locks = locks.map(|touch| format!("{} on {}.{}", touch.mode.words(), touch.relation.0, touch.relation.1));
-    let step = |how| Ok(Some(LiveStep { sql: text.to_owned(), how, locks: locks.clone().collect() }));
+    let step = |how| Ok(Some(LiveStep { sql: text.to_owned(), how, locks: locks(judgement) }));
     match unfit(statement, &sql.text) {
         Some((Unfit::OwnTransaction, _))
             if is_plain_begin(statement, &sql.text) || is_plain_commit(statement, &sql.text) =>
