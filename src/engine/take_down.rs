@@ -227,14 +227,24 @@ fn refuse_unswitched_run(state: State) -> Result<()> {
 }
 
 /// What a finish would refuse, before anybody is asked to approve it. `run`: of the journal, where it is open; it may
-/// finish without a blue that is gone.
+/// finish without a blue that is gone. A journal that knows of no switch while blue does is stale: the lease says so, and where
+/// the right one lies.
 pub async fn may_finish(plan: &Plan, unfence: bool, run: Option<&Run>) -> Result<()> {
     match run {
-        Some(run) => refuse_unswitched_run(run.state),
+        Some(run) => match refuse_unswitched_run(run.state) {
+            Err(_) if !plan.is_in_place() && is_decided(plan).await => Ok(()),
+            looked => looked,
+        },
         // Its row says whether it has switched.
         None if plan.is_in_place() => Ok(()),
         None => refuse_undecided_blue(&plan.blue.connect(Access::ReadOnly).await?, unfence).await,
     }
+}
+
+/// Whether blue answers, and has a decision.
+async fn is_decided(plan: &Plan) -> bool {
+    let Ok(blue) = plan.blue.connect(Access::ReadOnly).await else { return false };
+    cutover::read_decision(&blue).await.is_ok_and(|decision| decision.is_some())
 }
 
 async fn refuse_undecided_blue(blue: &Db, unfence: bool) -> Result<()> {
