@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::bookkeeping;
-use super::file::{FileFacts, Order, statement_failure, transaction_facts};
+use super::file::{FileFacts, Order, rows_since, statement_failure, transaction_facts};
 use crate::ddl::piece::{Alone, How, Piece, pieces};
 use crate::error::{Context, Failure, Result};
 use crate::failpoint::failpoint;
@@ -119,8 +119,9 @@ impl Work<'_> {
     async fn in_transaction(&self) -> Result<(u64, u64, u64)> {
         let lock_timeout = self.order.plan.lock_timeout.as_millis();
         self.db.run(&format!("BEGIN; SET LOCAL lock_timeout = {lock_timeout}")).await?;
+        let before = transaction_facts(self.db).await?;
         self.run_statements().await?;
-        let (inserted, updated, deleted, _) = transaction_facts(self.db).await?;
+        let (inserted, updated, deleted) = rows_since(self.db, before).await?;
         self.write(true, &[]).await?;
         failpoint("migrate.piece.before_commit");
         let file = &self.order.migration.file;

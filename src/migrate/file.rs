@@ -102,7 +102,7 @@ async fn in_transaction(db: &Db, order: &Order<'_>, notices: &Notices) -> Result
     let begun = Instant::now();
     db.run(&format!("BEGIN; SET LOCAL lock_timeout = {}", plan.lock_timeout.as_millis())).await?;
     bookkeeping::make_table(db, plan, migration.layout).await?;
-    let (_, _, _, wal_before) = transaction_facts(db).await?;
+    let before = transaction_facts(db).await?;
     let total = migration.sql.statements.len();
     for (done, statement) in migration.sql.statements.iter().enumerate() {
         notices.progress(done as u64, total as u64, Unit::Files, migration.file.clone());
@@ -112,14 +112,15 @@ async fn in_transaction(db: &Db, order: &Order<'_>, notices: &Notices) -> Result
     // The file may have changed the path and the role for its own names; the books are kept under the default.
     db.run(&format!("RESET ROLE; SELECT pg_catalog.set_config('search_path', {}, true)", literal(&path))).await?;
     bookkeeping::record(db, plan, migration, begun.elapsed()).await?;
-    let (inserted, updated, deleted, wal_now) = transaction_facts(db).await?;
+    let (inserted, updated, deleted) = rows_since(db, before).await?;
+    let (_, _, _, wal_now) = transaction_facts(db).await?;
     let facts = FileFacts {
         file: migration.file.clone(),
         statements: total,
         inserted,
         updated,
         deleted,
-        wal_bytes: wal_now.saturating_sub(wal_before),
+        wal_bytes: wal_now.saturating_sub(before.3),
         commits: 1,
         ..FileFacts::default()
     };
@@ -143,11 +144,19 @@ pub(super) async fn write_receipt(db: &Db, order: &Order<'_>, facts: &FileFacts)
     Ok(())
 }
 
-/// Inserted, updated, deleted, and the end of the log.
+/// Inserted, updated, deleted, and the end of the log; rows count from some transaction before this one on, where the session
+/// ran others a moment ago (15.18: what it wrote reaches the server's counters at most once a second, and is in here until
+/// then). So rows are the difference of two readings inside one transaction: [`rows_since`].
 pub(super) async fn transaction_facts(db: &Db) -> Result<(u64, u64, u64, u64), Error> {
     let row = db.row(include_str!("../postgres/sql/select_transaction_facts.sql"), &[]).await?;
     let count = |column: &str| u64::try_from(row.get::<_, i64>(column)).unwrap_or(0);
     Ok((count("inserted"), count("updated"), count("deleted"), count("wal_position")))
+}
+
+/// Inserted, updated and deleted since `before`, which was read in this transaction.
+pub(super) async fn rows_since(db: &Db, before: (u64, u64, u64, u64)) -> Result<(u64, u64, u64), Error> {
+    let now = transaction_facts(db).await?;
+    Ok((now.0.saturating_sub(before.0), now.1.saturating_sub(before.1), now.2.saturating_sub(before.2)))
 }
 
 async fn temp_bytes(db: &Db) -> Result<u64> {

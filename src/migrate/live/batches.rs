@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use super::super::file::{rows_since, transaction_facts};
 use super::load::Throttle;
 use super::patient::{Bounds, Inside, patiently};
 use super::run::Work;
@@ -53,6 +54,7 @@ pub(super) async fn run(work: &Work<'_>, batches: &LiveBatches, stop: &Cancellat
         let begun = Instant::now();
         let wrote = std::cell::Cell::new((0, 0));
         let inside = async |db: &Db| {
+            let before = transaction_facts(db).await.map_err(|e| Inside::Other(e.into()))?;
             let ran = match &done {
                 None => db.execute(&batches.first, &[&to]).await,
                 Some(from) => db.execute(&batches.next, &[from, &to]).await,
@@ -62,7 +64,7 @@ pub(super) async fn run(work: &Work<'_>, batches: &LiveBatches, stop: &Cancellat
                 Inside::Server(e, shown)
             })?;
             let rest = async {
-                let (_, updated, deleted, _) = super::super::file::transaction_facts(db).await?;
+                let (_, updated, deleted) = rows_since(db, before).await?;
                 wrote.set((updated, deleted));
                 db.run("SET LOCAL ROLE NONE").await?;
                 remember(work, db, (&to, &end), updated + deleted).await

@@ -5,7 +5,7 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::bookkeeping;
-use super::super::file::{FileFacts, Order, transaction_facts, write_receipt};
+use super::super::file::{FileFacts, Order, rows_since, transaction_facts, write_receipt};
 use super::patient::{Bounds, Inside, patiently};
 use super::watch::Watch;
 use super::{alone, batches};
@@ -230,12 +230,13 @@ impl Work<'_> {
         let bounds = Bounds { lock_timeout: self.live.order.plan.lock_timeout, brief: self.step.how == LiveHow::Brief };
         let written = std::cell::Cell::new((0, 0, 0));
         let inside = async |db: &Db| {
+            let before = transaction_facts(db).await.map_err(|e| Inside::Other(e.into()))?;
             self.run_here(db).await.map_err(|e| {
                 let shown = self.refused(&e);
                 Inside::Server(e, shown)
             })?;
             let rest = async {
-                let (inserted, updated, deleted, _) = transaction_facts(db).await?;
+                let (inserted, updated, deleted) = rows_since(db, before).await?;
                 written.set((inserted, updated, deleted));
                 db.run("SET LOCAL ROLE NONE").await?;
                 self.write(db, true, &[]).await?;

@@ -1,4 +1,5 @@
--- no parameters; rows that this transaction wrote to user tables so far, and where the server's log ends
+-- no parameters; rows that this session wrote to user tables, not yet in the server's counters: two readings in one
+-- transaction differ by what it wrote; and where the server's log ends
 SELECT coalesce(sum(n_tup_ins), 0)::bigint AS inserted,
        coalesce(sum(n_tup_upd), 0)::bigint AS updated,
        coalesce(sum(n_tup_del), 0)::bigint AS deleted,
