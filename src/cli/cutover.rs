@@ -104,17 +104,17 @@ async fn switch(
         out.say(&format!("Writers on blue were held for {} until the decision.\n", show_millis(outcome.fence_ms)));
     }
     engine::prove_cutover(&inputs.plan, recorder, done.witness).await?;
-    refuse_turned(&done.still_turned)
+    refuse_turned(&done.still_turned, "green serves")
 }
 
 /// A lever that is still turned undoes nothing, and must be tried again.
-fn refuse_turned(still_turned: &[Failure]) -> Result<()> {
+fn refuse_turned(still_turned: &[Failure], serving: &str) -> Result<()> {
     if still_turned.is_empty() {
         return Ok(());
     }
     let what: Vec<String> = still_turned.iter().map(|failure| failure.what.clone()).collect();
     Err(Failure::failed(what.join("; "))
-        .state("everybody has switched; this lever is still turned")
+        .state(format!("{serving}, and everybody has switched; this lever is still turned"))
         .hint("mend its `after`, then run this again; migrate finish tries it too"))
 }
 
@@ -131,7 +131,7 @@ async fn switch_in_place(
     }
     let mut unasked = None;
     let approve = async |approval: &LiveApproval| {
-        out.say(&live_approval_text(approval));
+        out.say(&live_approval_text(approval, out));
         match confirm("This switches the participants.", yes).await {
             Ok(approved) => approved,
             Err(e) => {
@@ -143,11 +143,11 @@ async fn switch_in_place(
     let done = engine::cut_over_in_place(plan, recorder, Mode::Switch(approve)).await;
     match (done, unasked) {
         (Err(undone), Some(why)) => Err(Failure { kind: undone.kind, state: undone.state, ..why }),
-        (done, _) => refuse_turned(&done?),
+        (done, _) => refuse_turned(&done?, "blue serves, migrated"),
     }
 }
 
-fn live_approval_text(approval: &LiveApproval) -> String {
+fn live_approval_text(approval: &LiveApproval, out: &Output) -> String {
     let switches = if approval.participants.is_empty() {
         "nobody: the plan has no participants".to_owned()
     } else {
@@ -160,7 +160,7 @@ fn live_approval_text(approval: &LiveApproval) -> String {
     if let Some(why) = &approval.one_way {
         rows.push(vec!["way back".to_owned(), format!("none, says the plan: {why}")]);
     }
-    let findings: String = approval.findings.iter().map(text::finding).collect();
+    let findings: String = approval.findings.iter().map(|finding| text::finding(&out.finding(finding))).collect();
     format!("{}{}{findings}", text::heading("Ready to switch"), text::table(&[], rows))
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::bookkeeping;
-use super::file::{FileFacts, Order, rows_since, statement_failure, transaction_facts};
+use super::file::{FileFacts, Order, facts_since, statement_failure, transaction_facts};
 use crate::ddl::piece::{Alone, How, Piece, pieces};
 use crate::error::{Context, Failure, Result};
 use crate::failpoint::failpoint;
@@ -121,7 +121,7 @@ impl Work<'_> {
         self.db.run(&format!("BEGIN; SET LOCAL lock_timeout = {lock_timeout}")).await?;
         let before = transaction_facts(self.db).await?;
         self.run_statements().await?;
-        let (inserted, updated, deleted) = rows_since(self.db, before).await?;
+        let (inserted, updated, deleted, _) = facts_since(self.db, before).await?;
         self.write(true, &[]).await?;
         failpoint("migrate.piece.before_commit");
         let file = &self.order.migration.file;

@@ -112,15 +112,14 @@ async fn in_transaction(db: &Db, order: &Order<'_>, notices: &Notices) -> Result
     // The file may have changed the path and the role for its own names; the books are kept under the default.
     db.run(&format!("RESET ROLE; SELECT pg_catalog.set_config('search_path', {}, true)", literal(&path))).await?;
     bookkeeping::record(db, plan, migration, begun.elapsed()).await?;
-    let (inserted, updated, deleted) = rows_since(db, before).await?;
-    let (_, _, _, wal_now) = transaction_facts(db).await?;
+    let (inserted, updated, deleted, wal_bytes) = facts_since(db, before).await?;
     let facts = FileFacts {
         file: migration.file.clone(),
         statements: total,
         inserted,
         updated,
         deleted,
-        wal_bytes: wal_now.saturating_sub(before.3),
+        wal_bytes,
         commits: 1,
         ..FileFacts::default()
     };
@@ -146,17 +145,18 @@ pub(super) async fn write_receipt(db: &Db, order: &Order<'_>, facts: &FileFacts)
 
 /// Inserted, updated, deleted, and the end of the log; rows count from some transaction before this one on, where the session
 /// ran others a moment ago (15.18: what it wrote reaches the server's counters at most once a second, and is in here until
-/// then). So rows are the difference of two readings inside one transaction: [`rows_since`].
+/// then). So rows are the difference of two readings inside one transaction: [`facts_since`].
 pub(super) async fn transaction_facts(db: &Db) -> Result<(u64, u64, u64, u64), Error> {
     let row = db.row(include_str!("../postgres/sql/select_transaction_facts.sql"), &[]).await?;
     let count = |column: &str| u64::try_from(row.get::<_, i64>(column)).unwrap_or(0);
     Ok((count("inserted"), count("updated"), count("deleted"), count("wal_position")))
 }
 
-/// Inserted, updated and deleted since `before`, which was read in this transaction.
-pub(super) async fn rows_since(db: &Db, before: (u64, u64, u64, u64)) -> Result<(u64, u64, u64), Error> {
+/// Rows inserted, updated and deleted, and bytes of log, since `before`, which was read in this transaction.
+pub(super) async fn facts_since(db: &Db, before: (u64, u64, u64, u64)) -> Result<(u64, u64, u64, u64), Error> {
     let now = transaction_facts(db).await?;
-    Ok((now.0.saturating_sub(before.0), now.1.saturating_sub(before.1), now.2.saturating_sub(before.2)))
+    let since = |now: u64, before: u64| now.saturating_sub(before);
+    Ok((since(now.0, before.0), since(now.1, before.1), since(now.2, before.2), since(now.3, before.3)))
 }
 
 async fn temp_bytes(db: &Db) -> Result<u64> {

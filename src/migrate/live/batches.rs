@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::super::file::{rows_since, transaction_facts};
+use super::super::file::{facts_since, transaction_facts};
 use super::load::Throttle;
 use super::patient::{Bounds, Inside, patiently};
 use super::run::Work;
@@ -64,7 +64,7 @@ pub(super) async fn run(work: &Work<'_>, batches: &LiveBatches, stop: &Cancellat
                 Inside::Server(e, shown)
             })?;
             let rest = async {
-                let (_, updated, deleted) = rows_since(db, before).await?;
+                let (_, updated, deleted, _) = facts_since(db, before).await?;
                 wrote.set((updated, deleted));
                 db.run("SET LOCAL ROLE NONE").await?;
                 remember(work, db, (&to, &end), updated + deleted).await

@@ -5,7 +5,7 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::bookkeeping;
-use super::super::file::{FileFacts, Order, rows_since, transaction_facts, write_receipt};
+use super::super::file::{FileFacts, Order, facts_since, transaction_facts, write_receipt};
 use super::patient::{Bounds, Inside, patiently};
 use super::watch::Watch;
 use super::{alone, batches};
@@ -236,7 +236,7 @@ impl Work<'_> {
                 Inside::Server(e, shown)
             })?;
             let rest = async {
-                let (inserted, updated, deleted) = rows_since(db, before).await?;
+                let (inserted, updated, deleted, _) = facts_since(db, before).await?;
                 written.set((inserted, updated, deleted));
                 db.run("SET LOCAL ROLE NONE").await?;
                 self.write(db, true, &[]).await?;
