@@ -10,6 +10,7 @@ pub const PLACES: &[&str] = &[
     "snapshot.copied",
     // Beside the copy, or in the step after it.
     "snapshot.index_before_constraint",
+    "snapshot.foreign_key_added",
     "migrate.piece.before_commit",
     "migrate.piece.after_commit",
     "migrate.piece.announced",

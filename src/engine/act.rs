@@ -112,7 +112,7 @@ impl<'a> Act<'a> {
             }
             Action::SetSequences => self.set_sequences().await,
             Action::Analyze => {
-                snapshot::analyze(&self.plan.green, self.edits.jobs().now(), notices, recorder.stop()).await?;
+                snapshot::analyze(&self.plan.green, self.edits.jobs(), notices, recorder.stop()).await?;
                 done(Value::Null, "analyzed")
             }
             Action::ProveCopy => self.prove_copy(run, notices).await,
