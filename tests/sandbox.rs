@@ -1,5 +1,7 @@
 //! Throwaway servers are real, private, and gone afterwards.
 
+#![allow(clippy::unwrap_used)] // a test may fail by panicking, its helpers included
+
 mod support;
 
 use std::os::unix::fs::PermissionsExt;

@@ -85,12 +85,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "TLS begins with a request, as before version 17",
     ),
     refused("sslkeylogfile", None, &[""], "session keys are never written anywhere"),
-    refused(
-        "requirepeer",
-        Some("PGREQUIREPEER"),
-        &[""],
-        "our client does not show us its socket; a socket in a folder that only the server's user may write to says as much",
-    ),
+    refused("requirepeer", Some("PGREQUIREPEER"), &[""], "the owner of a socket's server is not looked at"),
     // pg_dump of version 15 would not obey it, and our client does not say how it was let in.
     refused("require_auth", Some("PGREQUIREAUTH"), &[""], "use channel_binding=require, which only scram can give"),
     refused("min_protocol_version", Some("PGMINPROTOCOLVERSION"), &["3.0"], "protocol 3.0 is spoken, no other"),
