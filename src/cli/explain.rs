@@ -144,7 +144,7 @@ const EXPLANATIONS: &[Explanation] = &[
     of(
         "guard/blue-retired",
         "An earlier run switched away from this blue, and its fence stands: another database serves. Name that one as \
-         blue for the next upgrade.",
+         blue for the next upgrade. Or our role may not look: schema teal is another role's.",
     ),
     of(
         "guard/client-roles",
