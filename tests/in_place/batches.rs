@@ -63,7 +63,7 @@ async fn batches_wait_for_a_standby_that_is_behind() {
          INSERT INTO many SELECT i, 0 FROM generate_series(1, 9000) i; ANALYZE many;"
     ))
     .await;
-    let follower = Follower::of(&pair.server);
+    let follower = Follower::of(&pair.server).await;
     let stage = stage_on(pair, "");
     stage.write("migrations/003_owner.sql", "UPDATE many SET n = n + 1;\n");
     let (blue, standby) = (stage.pair.on_blue().await, follower.on("blue", &stage.pair.server).await);
