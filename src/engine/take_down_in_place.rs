@@ -111,7 +111,7 @@ async fn receipts(blue: &Db) -> Result<Vec<String>> {
         } else {
             ""
         };
-        format!("of {file}, which is not recorded, the first {done}{begun} (the run's journal has each)")
+        format!("of {file}, which is not recorded: {done}{begun} (the run's journal has each)")
     };
     Ok(rows.iter().map(one).collect())
 }

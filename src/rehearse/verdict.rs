@@ -227,7 +227,8 @@ fn limits(doc: &RehearsalDoc) -> Vec<String> {
     ];
     if doc.clients.is_some() {
         lines.push(
-            "Clients locked rows and tables that were there, and changed nothing: what an application's own statements say              to the new schema, they don't show. migrate lint --workload does."
+            "Clients locked rows and tables that were there, and changed nothing: what an application's own statements \
+             say to the new schema is for migrate lint --workload."
                 .to_owned(),
         );
     }

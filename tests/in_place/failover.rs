@@ -10,8 +10,8 @@ async fn a_standby_that_lacks_a_file_is_refused_and_one_that_lacks_a_statement_g
     assert_eq!(stage.crash(&["apply", "--yes"], "live.after_commit").code, None);
     let standby = Standby::of(&stage.pair.server);
     assert_eq!(stage.crash(&["apply", "--yes"], "live.after_commit").code, None);
-    assert_eq!(stage.crash(&["apply", "--yes"], "live.acted").code, None);
     standby.take_over(&stage.pair.server).await;
+    // The journal calls no file done: what the receipts of this server lack is run again.
     stage.run(&["apply", "--yes"]).expect(0);
     is_migrated(&stage.pair.on_blue().await).await;
 

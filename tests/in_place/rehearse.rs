@@ -40,6 +40,7 @@ async fn a_rehearsal_in_place_runs_under_clients_and_says_how_long_they_waited()
     nothing_of_ours(&blue).await;
     assert_eq!(column(&blue, "SELECT version FROM schema_migration").await, ["001"], "the source is only read");
 
+    std::fs::remove_file(stage.path("stood-in")).unwrap();
     // A table that clients ask for goes away under them, a check fails, a file fails: each is said.
     stage.write("migrations/003_owner.sql", "ALTER TABLE account RENAME TO person;\n");
     let plan = stage.read("plan.toml");
@@ -50,6 +51,7 @@ async fn a_rehearsal_in_place_runs_under_clients_and_says_how_long_they_waited()
     );
     let ran = rehearse(&stage, &arguments).expect(0);
     assert!(ran.stdout.contains("rehearse/clients-refused") && ran.stdout.contains("public.account"), "{}", ran.stdout);
+    let _ = std::fs::remove_file(stage.path("stood-in"));
     stage.edit("plan.toml", "WHERE state = 'live'\"", "WHERE state = 'none'\"");
     let ran = rehearse(&stage, &arguments).expect(3).says("live tokens kept");
     assert!(ran.stdout.contains("Verdict: failed."), "{}", ran.stdout);
