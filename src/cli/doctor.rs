@@ -60,7 +60,7 @@ pub async fn run(args: DoctorArgs, all: bool, out: &Output) -> Result<()> {
         tool: env!("CARGO_PKG_VERSION"),
         plan: plan.name.clone(),
         blue: plan.blue.address(),
-        green: plan.green.address(),
+        green: plan.sides().1.map(crate::postgres::Target::address).unwrap_or_default(),
         state: state.word(),
         verdict: if blocked > 0 { "blocked" } else { "possible" },
         topics: examined.topics.iter().map(TopicDoc::from).collect(),

@@ -356,6 +356,16 @@ const EXPLANATIONS: &[Explanation] = &[
         "Green's server crashed since the copy was made, which empties unlogged tables: make the copy again.",
     ),
     of(
+        "rehearse/clients-refused",
+        "In a rehearsal in place, clients that ask for a table by the name it had before were refused after a file renamed or \
+         dropped it, or a column of its key. Applications that ask for it in that way fail at that moment.",
+    ),
+    of(
+        "rehearse/clients-waited",
+        "In a rehearsal in place, a client waited for an answer longer than lock_timeout explains. A statement that runs as \
+         it is written held it up, or the machine of the rehearsal was busy.",
+    ),
+    of(
         "rehearse/cut-off",
         "The source holds logins of foreign servers or subscriptions. A throwaway server must reach nobody, so they were \
          left out, and foreign servers point nowhere: what reads a foreign table fails in the rehearsal.",

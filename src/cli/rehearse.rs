@@ -13,7 +13,7 @@ use super::inputs::{Inputs, cancelled_for, look, stop_on_signals};
 use super::progress::listen;
 use super::upgrade::{Meanwhile, upgrade};
 use super::{Output, PlanArg};
-use crate::cutover::Approval;
+use crate::cutover::{Approval, LiveApproval, Mode};
 use crate::engine::{self, Begin};
 use crate::error::{Context, Failure, Result};
 use crate::finding::{Finding, blockers};
@@ -23,9 +23,11 @@ use crate::migrate;
 use crate::plan::{MigrationSource, Plan, Rehearsal, StandIns, read_rehearsal};
 use crate::postgres::Access;
 use crate::rehearse::{
-    self, Blue, EventMade, Green, Measured, Moment, Pause, Raise, RehearsalDoc, Source, Traffic, rehearsal_text, saved,
+    self, Blue, Clients, ClientsSeen, EventMade, Green, Measured, Moment, Pause, Raise, RehearsalDoc, Source, Traffic,
+    rehearsal_text, saved,
 };
 use crate::report::{RunReport, run_report, text};
+use crate::sandbox::Server;
 use crate::step::{Action, Notice, NoticeBody, Notices, Phase, Step, StepId};
 
 #[derive(Debug, Args)]
@@ -45,7 +47,7 @@ pub struct RehearseArgs {
     /// Say failures as workflow commands on stderr; by itself where GITHUB_ACTIONS is true
     #[arg(long, value_enum)]
     annotations: Option<Annotations>,
-    /// Let both servers' folders stay, and say how to start them
+    /// Let the servers' folders stay, and say how to start them
     #[arg(long)]
     keep: bool,
 }
@@ -87,31 +89,26 @@ async fn rehearse(args: &RehearseArgs, out: &Output, stop: &CancellationToken) -
     let nowhere = |side: &str| format!("postgres://rehearsal@127.0.0.1/{side}");
     let stand_ins = StandIns { blue: nowhere("blue"), green: nowhere("green") };
     let first = read_rehearsal(&path, &env, &stand_ins)?.plan;
-    if first.is_in_place() {
-        return Err(Failure::usage(format!("{}: a plan in place can't be rehearsed yet", path.display()))
-            .hint("restore a dump into a database of its own, and apply the plan there"));
-    }
     read_files(&first).await?;
 
     let (listener, shown) = listen(out);
     let notices = Notices::new(StepId::new(Phase::Prepare, "source"), Some(listener.clone()));
     let blue = rehearse::raise(&Raise { source: &source, jobs: first.jobs, notices: &notices, stop }).await?;
-    let green = rehearse::empty_green(&blue).await?;
+    let green = if first.is_in_place() { None } else { Some(rehearse::empty_green(&blue).await?) };
     drop(notices);
 
-    let stand_ins = StandIns { blue: blue.url(), green: green.url() };
+    let stand_ins = StandIns { blue: blue.url(), green: green.as_ref().map_or_else(|| blue.url(), Green::url) };
     let Rehearsal { mut plan, left_out } = read_rehearsal(&path, &env, &stand_ins)?;
     // Beside the server's data, so that its guard removes it too, whatever ends us.
     plan.journal_dir = blue.server.folder().join("rehearsal");
     let inputs = Inputs::of(plan).await?;
-    let ran = Box::pin(Ran::of(&inputs, &blue, &green, stop, listener)).await;
+    let ran = Box::pin(Ran::of(&inputs, &blue, green.as_ref(), stop, listener)).await;
     let _ = shown.await;
     if stop.is_cancelled() {
         return Err(interrupted());
     }
-    if let Some(failure) =
-        ran.failure.as_ref().and_then(|failure| rehearse::no_room(failure, [&blue.server, &green.server]))
-    {
+    let servers = || std::iter::once(&blue.server).chain(green.as_ref().map(|green| &green.server));
+    if let Some(failure) = ran.failure.as_ref().and_then(|failure| rehearse::no_room(failure, servers())) {
         return Err(failure);
     }
 
@@ -130,7 +127,7 @@ async fn rehearse(args: &RehearseArgs, out: &Output, stop: &CancellationToken) -
     annotate(args, &doc)?;
     out.result(&doc, || rehearsal_text(&doc));
     if args.keep {
-        out.say(&keep(&blue, &green)?);
+        out.say(&keep(&blue, green.as_ref())?);
     }
     if doc.verdict == "passed" {
         return Ok(());
@@ -176,6 +173,7 @@ struct Ran {
     failure: Option<Failure>,
     events: Vec<EventMade>,
     pause: Option<Duration>,
+    clients: Option<ClientsSeen>,
     report: Option<RunReport>,
 }
 
@@ -183,12 +181,18 @@ impl Ran {
     async fn of(
         inputs: &Inputs,
         blue: &Blue,
-        green: &Green,
+        green: Option<&Green>,
         stop: &CancellationToken,
         listener: UnboundedSender<Notice>,
     ) -> Self {
-        let mut ran =
-            Self { findings: blue.findings.clone(), failure: None, events: Vec::new(), pause: None, report: None };
+        let mut ran = Self {
+            findings: blue.findings.clone(),
+            failure: None,
+            events: Vec::new(),
+            pause: None,
+            clients: None,
+            report: None,
+        };
         let heard = Box::pin(ran.go(inputs, stop, listener, (blue, green))).await;
         if let Err(failure) = heard {
             ran.failure = Some(failure);
@@ -205,7 +209,7 @@ impl Ran {
         inputs: &Inputs,
         stop: &CancellationToken,
         listener: UnboundedSender<Notice>,
-        (blue, green): (&Blue, &Green),
+        (blue, green): (&Blue, Option<&Green>),
     ) -> Result<()> {
         let doc = look(inputs, false).await?;
         self.findings.extend(doc.findings.iter().cloned());
@@ -230,6 +234,32 @@ impl Ran {
         };
         let mut recorder = engine::begin(begin).await?;
         recorder.accept(&doc.findings).await?;
+        let done = match green {
+            Some(green) => Box::pin(self.copied(inputs, &mut recorder, traffic, (blue, green), stop)).await,
+            None => Box::pin(self.in_place(inputs, &mut recorder, blue)).await,
+        };
+        let done = match done {
+            Ok(()) => engine::finish_recorded(&inputs.plan, false, &mut recorder).await.map(drop),
+            Err(e) => Err(levers_back(&inputs.plan, &mut recorder, e).await),
+        };
+        recorder.close().await;
+        for finding in found.await.unwrap_or_default() {
+            if !self.findings.contains(&finding) {
+                self.findings.push(finding);
+            }
+        }
+        done
+    }
+
+    /// Under the events of the plan, and a client that notes how long it can't write at the fence.
+    async fn copied(
+        &mut self,
+        inputs: &Inputs,
+        recorder: &mut Recorder,
+        traffic: Traffic,
+        (blue, green): (&Blue, &Green),
+        stop: &CancellationToken,
+    ) -> Result<()> {
         let (traffic, pause) = (RefCell::new(Some(traffic)), RefCell::new(None));
         let meanwhile = Meanwhile {
             before: async |step: &Step| {
@@ -254,7 +284,7 @@ impl Ran {
             },
             switched: || {},
         };
-        let done = Box::pin(upgrade(inputs, &mut recorder, meanwhile)).await;
+        let done = Box::pin(upgrade(inputs, recorder, meanwhile)).await;
         let pause = pause.take();
         if let (Ok(()), Some(pause)) = (&done, pause) {
             self.pause = pause.end().await;
@@ -263,22 +293,29 @@ impl Ran {
             Some(mut client) => client.count(&green.target).await,
             None => Ok(Vec::new()),
         };
-        let done = match (done, counted) {
-            (Ok(()), counted) => {
-                self.events = counted?;
-                engine::finish_recorded(&inputs.plan, false, &mut recorder).await.map(drop)
-            }
+        match (done, counted) {
+            (Ok(()), counted) => self.events = counted?,
             (Err(e), counted) => {
                 self.events = counted.unwrap_or_default();
-                Err(levers_back(&inputs.plan, &mut recorder, e).await)
-            }
-        };
-        recorder.close().await;
-        for finding in found.await.unwrap_or_default() {
-            if !self.findings.contains(&finding) {
-                self.findings.push(finding);
+                return Err(e);
             }
         }
+        Ok(())
+    }
+
+    /// Under clients of every table.
+    async fn in_place(&mut self, inputs: &Inputs, recorder: &mut Recorder, blue: &Blue) -> Result<()> {
+        let plan = &inputs.plan;
+        let clients = Clients::start(&blue.target).await?;
+        let done = async {
+            engine::apply(plan, &inputs.migrations, recorder).await?;
+            let approve = async |_: &LiveApproval| true;
+            engine::cut_over_in_place(plan, recorder, Mode::Switch(approve)).await.map(drop)
+        };
+        let done = Box::pin(done).await;
+        let seen = clients.stop().await?;
+        self.findings.extend(seen.findings(plan.migrations.lock_timeout));
+        self.clients = Some(seen);
         done
     }
 }
@@ -356,6 +393,7 @@ fn document(
         server_major,
         measured: ran.report.as_ref().map(|report| Measured::of(report, pause_ms)).unwrap_or_default(),
         events: ran.events.clone(),
+        clients: ran.clients.clone(),
         left_out,
         findings: ran.findings.clone(),
         failure: failure.as_ref().map(Into::into),
@@ -381,12 +419,13 @@ fn annotate(args: &RehearseArgs, doc: &RehearsalDoc) -> Result<()> {
     Ok(())
 }
 
-/// Lets both servers' folders stay; says how to get at them.
-fn keep(blue: &Blue, green: &Green) -> Result<String> {
-    let mut said = String::from("Kept, both stopped; start and ask them with:\n");
-    for (name, server, database) in
-        [("blue", &blue.server, blue.target.dbname()), ("green", &green.server, green.target.dbname())]
-    {
+/// Lets the servers' folders stay; says how to get at them.
+fn keep(blue: &Blue, green: Option<&Green>) -> Result<String> {
+    let kept: Vec<(&str, &Server, &str)> = std::iter::once(("blue", &blue.server, blue.target.dbname()))
+        .chain(green.map(|green| ("green", &green.server, green.target.dbname())))
+        .collect();
+    let mut said = String::from("Kept, stopped; start and ask with:\n");
+    for (name, server, database) in &kept {
         let file = server.keep()?;
         said.push_str(&format!(
             "  {name}: {}\n  PGPASSFILE={} psql -h 127.0.0.1 -p {} -U postgres {database}\n",
@@ -395,11 +434,7 @@ fn keep(blue: &Blue, green: &Green) -> Result<String> {
             server.port(),
         ));
     }
-    let folder = |server: &crate::sandbox::Server| server.folder().display().to_string();
-    said.push_str(&format!(
-        "  away with them: stop them, then rm -r {} {}\n",
-        folder(&blue.server),
-        folder(&green.server)
-    ));
+    let folders: Vec<String> = kept.iter().map(|(_, server, _)| server.folder().display().to_string()).collect();
+    said.push_str(&format!("  away with it: stop each, then rm -r {}\n", folders.join(" ")));
     Ok(said)
 }

@@ -21,7 +21,7 @@ macro_rules! files {
     };
 }
 
-/// The schema that blue has.
+/// The schema of the earliest 1x.
 const OAUTH_1X: &[File] = files!["1x":
     "001_schema_migration.sql",
     "002_oauth_client.sql",
@@ -30,6 +30,14 @@ const OAUTH_1X: &[File] = files!["1x":
     "005_authorization_code.sql",
     "006_access_token.sql",
     "007_refresh_token.sql",
+];
+
+/// What leads from there to the latest 1x: the first hop of the upgrade, `plans/oauth-1x.toml`.
+const OAUTH_1X_LATER: &[File] = files!["1x":
+    "008_login_application.sql",
+    "009_refresh_token_expiry.sql",
+    "010_constraints.sql",
+    "011_indexes.sql",
 ];
 
 /// What the upgrade runs on green.
@@ -57,11 +65,21 @@ pub struct PlanPaths {
     pub journal_dir: PathBuf,
 }
 
-/// Makes the 1x schema on an empty blue and fills it with `rows` access tokens (at least 20) and what belongs to
-/// them: a session for four tokens, a consent and a refresh token for two. Set by set: 100,000 rows take seconds.
+/// Makes the schema of the latest 1x on an empty blue and fills it with `rows` access tokens (at least 20) and what
+/// belongs to them: a session for four tokens, a consent and a refresh token for two. Set by set: 100,000 rows take
+/// seconds.
 pub async fn prepare_blue(blue: &Target, rows: u64) -> Result<()> {
+    prepare(blue, rows, &[OAUTH_1X, OAUTH_1X_LATER].concat()).await
+}
+
+/// The same as it was before the first hop, at the earliest 1x.
+pub async fn prepare_earliest_blue(blue: &Target, rows: u64) -> Result<()> {
+    prepare(blue, rows, OAUTH_1X).await
+}
+
+async fn prepare(blue: &Target, rows: u64, files: &[File]) -> Result<()> {
     let db = blue.connect(Access::ReadWrite).await?;
-    for (name, sql) in OAUTH_1X {
+    for (name, sql) in files {
         run_file(&db, name, sql).await.with_context(|| format!("demo: 1x/{name}"))?;
     }
     fill(&db, rows).await.context("demo: filling blue")
@@ -153,7 +171,8 @@ mod tests {
     #[test]
     fn every_migration_of_the_repository_is_embedded() {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/oauth");
-        for (folder, files) in [("1x", OAUTH_1X), ("2x", OAUTH_2X)] {
+        let of_1x = [OAUTH_1X, OAUTH_1X_LATER].concat();
+        for (folder, files) in [("1x", of_1x.as_slice()), ("2x", OAUTH_2X)] {
             let embedded = files.iter().map(|(name, sql)| ((*name).to_owned(), (*sql).to_owned())).collect();
             assert_eq!(read_folder(&repository.join(folder)), embedded);
         }

@@ -11,6 +11,7 @@ use crate::migrate::{self, Done};
 use crate::plan::Plan;
 use crate::postgres::{Access, Db};
 use crate::step::Action;
+use crate::units::count;
 
 /// Characters of a statement that are shown.
 const SHOWN: usize = 60;
@@ -64,15 +65,15 @@ async fn what_stays(blue: &Db, recorder: &Recorder) -> Result<Vec<String>> {
     let mut stays = Vec::new();
     for step in &recorder.run().steps {
         let Action::MigrateLive { file, parts } = &step.action else { continue };
-        if recorder.run().is_done(&step.id) {
-            stays.push(format!("{file}, and it is recorded"));
-            continue;
-        }
         migrate::put_back(blue, &step.id, parts).await?;
         let done = migrate::done_so_far(blue, &step.id, parts).await?;
         let in_whole = migrate::already_in(blue, &step.id).await.ok().flatten().is_some();
         if in_whole {
             stays.push(format!("{file}, and it is recorded"));
+        } else if recorder.run().is_done(&step.id) {
+            // A server that took over for blue: what it has of the file, nobody can tell from receipts.
+            stays
+                .push(format!("{file}, which the journal calls done and blue lacks the receipt of: see what is there"));
         } else if !done.is_empty() {
             let statements = done.iter().map(statement).collect::<Vec<_>>().join(", ");
             stays.push(format!("of {file}, which is not recorded: {statements}"));
@@ -97,13 +98,20 @@ async fn receipts(blue: &Db) -> Result<Vec<String>> {
     }
     let rows = blue.rows(include_str!("../postgres/sql/select_receipts.sql"), &[]).await?;
     let one = |row: &tokio_postgres::Row| {
-        let (step, whole, done): (String, bool, i64) = (row.get("step"), row.get("whole"), row.get("done"));
+        let (step, whole): (String, bool) = (row.get("step"), row.get("whole"));
+        let (done, begun): (i64, i64) = (row.get("done"), row.get("begun"));
         let file = step.strip_prefix("migrate/").unwrap_or(&step);
         if whole {
-            format!("{file}, and it is recorded")
-        } else {
-            format!("of {file}, which is not recorded, the first {done} steps (the run's journal has each)")
+            return format!("{file}, and it is recorded");
         }
+        let done = count(u64::try_from(done).unwrap_or(0), "step");
+        // Only the journal knows what the statement is, and so what it may have left.
+        let begun = if begun > 0 {
+            " and one that was begun (look for an INVALID index, or a partition whose detaching is pending)"
+        } else {
+            ""
+        };
+        format!("of {file}, which is not recorded: {done}{begun} (the run's journal has each)")
     };
     Ok(rows.iter().map(one).collect())
 }

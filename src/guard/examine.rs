@@ -8,8 +8,8 @@ use super::throughput::{Throughput, measure};
 use super::topic::Topic;
 use super::{
     activity, age, capacity, clients, clock, compression, connect, event_table, event_triggers, extensions, first_of,
-    green_empty, here, locale, not_carried, pooler, privileges, recovery, replication, retired, roles, same_database,
-    settings, space, timeouts, version,
+    green_empty, here, in_place, locale, not_carried, pooler, privileges, recovery, replication, retired, roles,
+    same_database, settings, space, timeouts, version,
 };
 use crate::catalog::{Machine, read_tables};
 use crate::error::Result;
@@ -36,7 +36,7 @@ pub struct Examined {
     pub topics: Vec<Topic>,
     /// How fast rows come from blue, where that was measured.
     pub throughput: Option<Throughput>,
-    /// Bytes of blue's tables; none where blue could not be asked.
+    /// Bytes of blue's tables that are to be copied; none in place, or where blue could not be asked.
     pub table_bytes: Option<u64>,
 }
 
@@ -71,20 +71,26 @@ pub async fn examine(wanted: Wanted<'_>) -> Examined {
         return Examined { topics, throughput: None, table_bytes: None };
     }
     topics.push(said("privileges", rights(&look).await));
-    topics.push(said("clients", roles_of_clients(&look).await));
-    topics.push(said("green", emptiness(&look).await));
+    // In place nothing travels: what is about two databases, or about what is carried from one to the other, says nothing.
+    let travels = !plan.is_in_place();
+    if travels {
+        topics.push(said("clients", roles_of_clients(&look).await));
+        topics.push(said("green", emptiness(&look).await));
+    }
     topics.push(said("capacity", room(&look).await));
-    topics.push(said("settings", told(&look).await));
-    topics.push(said("locale", text_order(&look).await));
-    topics.push(said("objects", objects(&look).await));
-    topics.push(said("events", events(&look).await));
+    if travels {
+        topics.push(said("settings", told(&look).await));
+        topics.push(said("locale", text_order(&look).await));
+        topics.push(said("objects", objects(&look).await));
+        topics.push(said("events", events(&look).await));
+    }
     topics.push(said("activity", activity_now(&look, old_after).await));
     topics.push(said("age", ages(&look).await));
     topics.push(said("replication", followers(&look).await));
     topics.push(said("space", space::look_at(&look).await));
     topics.push(said("clocks", clocks(&look).await));
     topics.push(said("this machine", Ok(this_machine(&look).await)));
-    let throughput = match (measured && tables_read, topics.last_mut()) {
+    let throughput = match (measured && travels && tables_read, topics.last_mut()) {
         (true, Some(last)) => measure(&plan.blue, &look.tables).await.unwrap_or_else(|e| {
             last.missed(format!("how fast blue can be read: {}", e.what));
             None
@@ -92,7 +98,7 @@ pub async fn examine(wanted: Wanted<'_>) -> Examined {
         _ => None,
     };
     let bytes = look.tables.iter().filter(|table| table.holds_rows()).map(|table| table.bytes).sum();
-    Examined { topics, throughput, table_bytes: tables_read.then_some(bytes) }
+    Examined { topics, throughput, table_bytes: (travels && tables_read).then_some(bytes) }
 }
 
 /// A topic, or why there is nothing to say about it.
@@ -212,9 +218,13 @@ async fn rights(look: &Look<'_>) -> Result<Topic> {
         topic.found(privileges::on_database(&side.db).await?);
     }
     if let Some(blue) = &look.blue {
-        topic.found(privileges::on_objects(&blue.db).await?);
+        let in_place = look.plan.is_in_place();
+        let lacks =
+            if in_place { in_place::on_objects(&blue.db).await } else { privileges::on_objects(&blue.db).await };
+        topic.found(lacks?);
     }
     match look.both() {
+        None if look.plan.is_in_place() => {}
         Some(both) => topic.found(roles::check(&both).await?),
         None => topic.missed("whether green has blue's roles: that takes both databases"),
     }

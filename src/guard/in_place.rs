@@ -23,11 +23,15 @@ pub async fn check_in_place(plan: &Plan, blue: &Db) -> Result<Vec<Finding>> {
         );
     }
     found.extend(privileges::on_database(blue).await?);
-    found.extend(
-        privileges::on_objects(blue).await?.into_iter().filter(|lack| lack.what.contains("owner of")).map(not_owner),
-    );
+    found.extend(on_objects(blue).await?);
     found.extend(here::check(plan));
     Ok(found)
+}
+
+/// Which of the tables are not ours.
+pub(super) async fn on_objects(blue: &Db) -> Result<Vec<Finding>> {
+    let lacks = privileges::on_objects(blue).await?;
+    Ok(lacks.into_iter().filter(|lack| lack.what.contains("owner of")).map(not_owner).collect())
 }
 
 /// Most migrations touch few tables: whose owner's rights they need, the server says at the first statement.

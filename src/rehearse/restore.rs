@@ -308,7 +308,7 @@ async fn run_restore(
 }
 
 /// The failure that a full disk is, where one of these servers met it: then nothing was shown about the plan.
-pub fn no_room(failure: &Failure, servers: [&Server; 2]) -> Option<Failure> {
+pub fn no_room<'s>(failure: &Failure, servers: impl IntoIterator<Item = &'s Server>) -> Option<Failure> {
     servers.into_iter().find(|server| disk_is_full(failure, server)).map(|server| disk_full(server).state(GONE))
 }
 

@@ -3,10 +3,12 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::clients::ClientsSeen;
 use super::restore::Origin;
 use super::traffic::{EventMade, Moment};
 use crate::error::Failure;
 use crate::finding::{Finding, Severity};
+use crate::plan::Strategy;
 use crate::report::{RunReport, text};
 use crate::units::{count, show_bytes, show_millis, thousands};
 
@@ -31,6 +33,9 @@ pub struct RehearsalDoc {
     pub measured: Measured,
     /// The plan's events: what was made to happen, and what became of it.
     pub events: Vec<EventMade>,
+    /// In place: those who worked on the database meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clients: Option<ClientsSeen>,
     /// What of the plan was not rehearsed, each with the reason.
     pub left_out: Vec<String>,
     /// Blockers, warnings and notes, in the order in which they were found.
@@ -88,8 +93,9 @@ impl Measured {
             let millis: Vec<u64> = of.filter_map(|step| step.millis).collect();
             (!millis.is_empty()).then(|| millis.iter().sum())
         };
+        let copies = run.strategy != Strategy::InPlace.word();
         Self {
-            copy_ms: sum(&["prepare/", "capture/", "snapshot/", "validate/copy"]),
+            copy_ms: copies.then(|| sum(&["prepare/", "capture/", "snapshot/", "validate/copy"])).flatten(),
             migrations_ms: sum(&["migrate/"]),
             fence_ms: run.cutover.as_ref().and_then(|cutover| cutover.fence_millis),
             pause_ms,
@@ -193,6 +199,7 @@ fn what_rows(doc: &RehearsalDoc) -> Vec<Vec<String>> {
             format!("{} verified, {} lost", thousands(events.verified.holds + events.verified.superseded), events.lost);
         rows.push(row("events", format!("{}; {verified}", events.tally.line())));
     }
+    rows.extend(doc.clients.as_ref().map(|clients| row("clients", clients.line())));
     rows.push(row("in all", format!("{} s", doc.seconds)));
     rows
 }
@@ -216,8 +223,15 @@ fn event_row(event: &EventMade) -> Vec<String> {
 fn limits(doc: &RehearsalDoc) -> Vec<String> {
     let mut lines = vec![
         "Times are those of this machine, this size and no other load; production's are others.".to_owned(),
-        "Privileges: blue and green were reached as a superuser. migrate plan asks the real ones.".to_owned(),
+        "Privileges: everything was done as a superuser. migrate plan asks the real ones.".to_owned(),
     ];
+    if doc.clients.is_some() {
+        lines.push(
+            "Clients locked rows and tables that were there, and changed nothing: what an application's own statements \
+             say to the new schema is for migrate lint --workload."
+                .to_owned(),
+        );
+    }
     if !doc.left_out.is_empty() {
         lines.push(format!("Left out: {}.", doc.left_out.join("; ")));
     }

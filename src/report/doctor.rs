@@ -18,7 +18,8 @@ pub struct DoctorDoc {
     pub plan: String,
     /// `user@host:port/database`.
     pub blue: String,
-    /// `user@host:port/database`.
+    /// `user@host:port/database`; empty in place, where there is none.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub green: String,
     /// The run's state by this machine's journal; `new` where there is none.
     pub state: &'static str,
@@ -113,7 +114,11 @@ impl From<&Topic> for TopicDoc {
 
 /// The document as text; notes in one line, unless `all`.
 pub fn doctor_text(doc: &DoctorDoc, all: bool) -> String {
-    let mut out = format!("Plan {}\n  blue   {}\n  green  {}\n\n", doc.plan, doc.blue, doc.green);
+    let mut out = format!("Plan {}\n  blue   {}\n", doc.plan, doc.blue);
+    if !doc.green.is_empty() {
+        out.push_str(&format!("  green  {}\n", doc.green));
+    }
+    out.push('\n');
     let mut rows = Vec::new();
     for topic in &doc.topics {
         let (mut verdict, mut name) = (topic.verdict, topic.topic);

@@ -26,19 +26,31 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("003_owner.sql", "CREATE TABLE owner AS SELECT id, name FROM account;\nALTER TABLE owner ADD PRIMARY KEY (id);\n"),
 ];
 
-/// The plan; `{more}` takes participants, further checks, …
-const PLAN: &str = r#"name = "small"
+/// The plan, up to what is run.
+const BLUE_GREEN: &str = r#"name = "small"
 strategy = "blue-green"
 
 [databases]
 blue = "${BLUE_URL}"
 green = "${GREEN_URL}"
+"#;
 
+/// The same where blue itself is migrated.
+const IN_PLACE: &str = r#"name = "small"
+strategy = "in-place"
+
+[databases]
+blue = "${BLUE_URL}"
+"#;
+
+const FILES: &str = r#"
 [migrations]
 source = "migrations"
 applied = "SELECT version FROM schema_migration"
 record = "INSERT INTO schema_migration (version) VALUES (:version)"
+"#;
 
+const COPIED: &str = r#"
 [capture]
 writes = "events"
 
@@ -51,7 +63,9 @@ verify = "SELECT 1 FROM token WHERE signature = :signature AND state = 'live'"
 
 [snapshot]
 jobs = 2
+"#;
 
+const CHECKS: &str = r#"
 [[check]]
 name = "accounts kept"
 sql = "SELECT id, name FROM account"
@@ -100,9 +114,19 @@ impl Stage {
 
     /// The small upgrade of a pair whose blue has the schema already.
     pub fn on(pair: Pair, more: &str) -> Self {
+        Self::lay_out(pair, &format!("{BLUE_GREEN}{FILES}{COPIED}{CHECKS}{more}"), MIGRATIONS)
+    }
+
+    /// A plan in place of a pair whose blue has the schema already, with migrations of its own: after them `state` is
+    /// 'live' where `active` was true.
+    pub fn in_place(pair: Pair, migrations: &[(&str, &str)], more: &str) -> Self {
+        Self::lay_out(pair, &format!("{IN_PLACE}{FILES}{CHECKS}{more}"), migrations)
+    }
+
+    fn lay_out(pair: Pair, plan: &str, migrations: &[(&str, &str)]) -> Self {
         let stage = Self { pair, folder: tempfile::tempdir().unwrap() };
-        stage.write("plan.toml", &format!("{PLAN}{more}"));
-        for (file, sql) in MIGRATIONS {
+        stage.write("plan.toml", plan);
+        for (file, sql) in migrations {
             stage.write(&format!("migrations/{file}"), sql);
         }
         stage.write("app.conf", "blue");

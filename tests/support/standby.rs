@@ -1,10 +1,11 @@
-//! A failover, without replication: a standby is the data of a server as it stood, and takes over in that server's
-//! place, on its port, on a timeline of its own. What the server committed since is lost, as with asynchronous
-//! replication.
+//! Standbys. [`Standby`] is a failover without replication: the data of a server as it stood, which take over in that
+//! server's place, on its port, on a timeline of its own; what the server committed since is lost, as with asynchronous
+//! replication. [`Follower`] really follows.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use teal::postgres::{Access, Db, Target};
 use teal::sandbox::Server;
 
 use super::{admin_of, running::until_sql};
@@ -35,6 +36,39 @@ impl Standby {
         let admin = admin_of(server).await;
         admin.run("SELECT pg_promote()").await.unwrap();
         until_sql(&admin, "SELECT NOT pg_is_in_recovery()").await;
+    }
+}
+
+/// A server of its own that streams another one's log.
+pub struct Follower {
+    server: Server,
+}
+
+impl Follower {
+    /// One that has everything up to now. The server is restarted: sessions on it end.
+    pub async fn of(server: &Server) -> Self {
+        let follower = Self { server: Server::start(&[]).unwrap() };
+        follower.server.crash().unwrap();
+        let data = follower.server.folder().join("data");
+        std::fs::remove_dir_all(&data).unwrap();
+        server.crash().unwrap();
+        copy(&server.folder().join("data"), &data);
+        server.resume().unwrap();
+        // Both in the same file as the sandbox's own settings. A second is how old its answers may be, ten by default.
+        let follows = format!("primary_conninfo = '{}'\nwal_receiver_status_interval = '1s'\n", server.url("postgres"));
+        let settings = std::fs::read_to_string(data.join("postgresql.auto.conf")).unwrap();
+        std::fs::write(data.join("postgresql.auto.conf"), settings + &follows).unwrap();
+        std::fs::write(data.join("standby.signal"), "").unwrap();
+        follower.server.resume().unwrap();
+        until_sql(&admin_of(server).await, "SELECT EXISTS (SELECT FROM pg_stat_replication)").await;
+        follower
+    }
+
+    /// A session on it. The passwords are the followed server's.
+    pub async fn on(&self, database: &str, followed: &Server) -> Db {
+        let url =
+            followed.url(database).replace(&format!(":{}/", followed.port()), &format!(":{}/", self.server.port()));
+        Target::parse("standby", &url).unwrap().connect(Access::ReadOnly).await.unwrap()
     }
 }
 

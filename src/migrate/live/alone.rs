@@ -283,20 +283,31 @@ async fn short(work: &Work<'_>, sql: &str) -> Result<()> {
 pub async fn put_back(blue: &Db, step: &StepId, parts: &[LivePart]) -> Result<()> {
     for done in done_so_far(blue, step, parts).await?.into_iter().filter(|done| !done.whole) {
         let mend = match kind(&done.sql, None) {
-            Some(Kind::CreateIndex { name: Some(name), .. }) => {
+            // Of a build, or of a drop that got halfway: an invalid index serves no query, and costs every write.
+            Some(Kind::CreateIndex { name: Some(name), .. } | Kind::DropIndex(name)) => {
                 let sql = include_str!("../../postgres/sql/select_named_index.sql");
                 let row = blue.maybe_row(sql, &[&name]).await.context("looking for a half-built index")?;
-                row.filter(|row| !row.get::<_, bool>("valid")).map(|_| format!("DROP INDEX {name}"))
+                row.filter(|row| !row.get::<_, bool>("valid"))
+                    .map(|_| format!("DROP INDEX {name}"))
+                    .into_iter()
+                    .collect()
+            }
+            Some(Kind::Reindex) => {
+                let left = half_reindexed(blue, &done.before).await?;
+                left.into_iter().map(|(_, name)| format!("DROP INDEX {name}")).collect()
             }
             Some(Kind::Detach { parent, partition }) => {
                 let sql = include_str!("../../postgres/sql/select_partition.sql");
                 let row = blue.maybe_row(sql, &[&parent, &partition]).await.context("looking for a detachment")?;
                 let pending = row.filter(|row| row.get::<_, bool>("pending"));
-                pending.map(|_| format!("ALTER TABLE {parent} DETACH PARTITION {partition} FINALIZE"))
+                pending
+                    .map(|_| format!("ALTER TABLE {parent} DETACH PARTITION {partition} FINALIZE"))
+                    .into_iter()
+                    .collect()
             }
-            _ => None,
+            _ => Vec::new(),
         };
-        if let Some(mend) = mend {
+        for mend in mend {
             blue.run_patiently(&mend).await.map_err(|e| e.doing(&mend))?;
         }
     }

@@ -126,8 +126,8 @@ impl Safe {
         let Ok(sql) = SqlFile::from_bytes(&migration.path, self.text.clone().into_bytes()) else { return Vec::new() };
         let line = |at: usize| self.ends.iter().find(|(end, _)| at < *end).map_or(1, |(_, line)| *line);
         let found = linter.lint(&sql, false).into_iter();
-        // A comment that accepts what the safe form does not have any more has done its work.
-        let found = found.filter(|found| found.rule.id != "accept-unused");
+        // A comment that accepts what the safe form does not have any more has done its work; and lock_timeout is ours.
+        let found = found.filter(|found| !matches!(found.rule.id, "accept-unused" | "no-lock-timeout"));
         found
             .map(|found| {
                 let line = line(found.span.start);

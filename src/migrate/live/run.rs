@@ -33,6 +33,8 @@ pub struct Done {
     pub sql: String,
     /// Whether all of it is known to be in; else it was announced and may have left something.
     pub whole: bool,
+    /// Object ids from before it, where it ran outside a transaction.
+    pub before: Vec<u32>,
 }
 
 /// Our receipts on blue.
@@ -50,13 +52,13 @@ pub async fn done_so_far(blue: &Db, step: &StepId, parts: &[LivePart]) -> Result
     if !there {
         return Ok(Vec::new());
     }
-    let sql = "SELECT number, done FROM teal.piece WHERE step = $1 ORDER BY number";
+    let sql = "SELECT number, done, before FROM teal.piece WHERE step = $1 ORDER BY number";
     let rows = blue.rows(sql, &[&step.as_str()]).await.context("reading a file's receipts")?;
     let all: Vec<(usize, &LiveStep)> =
         parts.iter().flat_map(|part| part.steps.iter().map(|step| (part.line, step))).collect();
     let one = |row: &tokio_postgres::Row| {
         let (line, step) = all.get(usize::try_from(row.get::<_, i32>("number")).ok()?)?;
-        Some(Done { line: *line, sql: step.sql.clone(), whole: row.get("done") })
+        Some(Done { line: *line, sql: step.sql.clone(), whole: row.get("done"), before: row.get("before") })
     };
     Ok(rows.iter().filter_map(one).collect())
 }

@@ -8,7 +8,6 @@ const SECTIONS: &[(&str, &str)] = &[
     ("event", "there is one database, so nothing must be carried over"),
     ("snapshot", "nothing is copied"),
     ("table", "nothing is copied, so no table needs a route"),
-    ("rehearse", "a rehearsal copies blue to a green; try the plan on a restored database instead"),
 ];
 /// The same for keys of `[cutover]`.
 const CUTOVER: &[(&str, &str)] =
