@@ -9,7 +9,7 @@ use serde_json::Value;
 use teal::ddl::SqlFile;
 use teal::ddl::lint::{Linter, runs_in_transaction};
 use teal::ddl::rule;
-use teal::ddl::trace;
+use teal::ddl::trace::{self, Chain};
 use teal::postgres::{Access, Target};
 use teal::sandbox::Server;
 
@@ -52,10 +52,10 @@ impl Shadows {
         trace::prepare(&shadow).await.unwrap();
         let mut linter = Linter::of_major(Some(self.server.major()));
         linter.learn(&file(schema));
-        let mut found = Vec::new();
+        let (mut found, mut chain) = (Vec::new(), Chain::on(&shadow));
         for text in files {
             let sql = file(text);
-            let steps = trace::trace(&shadow, &sql, runs_in_transaction(&sql, true)).await.unwrap();
+            let steps = chain.run(&sql, runs_in_transaction(&sql, true)).await.unwrap();
             assert_eq!(steps.len(), sql.statements.len());
             found = linter.lint_traced(&sql, true, &steps);
         }
@@ -147,6 +147,10 @@ async fn a_chain_is_one_story_and_a_refusal_ends_it() {
     let found = shadows.lint(SCHEMA, &[&broken]).await;
     assert_eq!(ids(&found), ["drop-breaks-clients", "dynamic-sql", "trace-failed"]);
     assert!(found.iter().any(|one| one.ends_with("table \"nothing\" does not exist")), "{found:?}");
+    // Nor of the files after it.
+    let found =
+        shadows.lint(SCHEMA, &["DROP TABLE nothing", "DO $$ BEGIN COMMENT ON TABLE token IS 'x'; END $$"]).await;
+    assert_eq!(ids(&found), ["dynamic-sql"]);
     // A block of its own, and what is deferred to its end.
     let deferred = "BEGIN; CREATE TABLE a (id bigint PRIMARY KEY); CREATE TABLE b (a bigint REFERENCES a DEFERRABLE INITIALLY \
                     DEFERRED); INSERT INTO b VALUES (1); COMMIT;";

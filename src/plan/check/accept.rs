@@ -34,6 +34,7 @@ fn accept(mut section: Section<'_>) -> Option<(Text, Accept)> {
         file.problem(Problem::new(finding.span, format!("{id} can't be accepted: {because}")));
         return None;
     }
-    let accept = Accept { id: id.to_owned(), object, why: why.value };
+    let line = file.text.get(..finding.span.start).unwrap_or_default().matches('\n').count() + 1;
+    let accept = Accept { id: id.to_owned(), object, why: why.value, line };
     Some((finding, accept))
 }
