@@ -36,9 +36,8 @@ const NEVER: &[(&str, &str)] = &[
     ("validate/table-missing", "a table of the copy is missing"),
     ("validate/unlogged-lost", "rows of the copy are missing"),
     ("validate/sequence-behind", "ids would be handed out twice"),
-    ("event/dead-letter", "the event would be lost"),
     ("event/not-verified", "the event would be lost"),
-    ("cutover/dead-letter", "the event would be lost"),
+    ("cutover/dead-letter", "accept the event's loss as event/dead-letter; apply gives it up"),
     ("cutover/capture-gap", "events may have been lost already"),
     ("cutover/outbox-overflow", "events have been lost already"),
     ("cutover/structure-changed", "green lacks the change"),
@@ -59,6 +58,12 @@ impl Accept {
     /// As the plan has it: `id`, or `id:object`.
     pub fn shown(&self) -> String {
         self.object.as_ref().map_or_else(|| self.id.clone(), |object| format!("{}:{object}", self.id))
+    }
+
+    /// The number of the event whose loss this accepts.
+    pub fn event(&self) -> Option<i64> {
+        let object = self.object.as_ref().filter(|_| self.id == DEAD_LETTER)?;
+        object.strip_prefix("event ")?.split_once(' ')?.0.parse().ok()
     }
 
     /// Whether this is the finding that is meant.
@@ -83,6 +88,8 @@ impl Accept {
     }
 }
 
+/// An event that could not be replayed. It is accepted by itself, never all of them: the next one would be lost unseen.
+pub(super) const DEAD_LETTER: &str = "event/dead-letter";
 /// The id of a finding about an accept that matches none.
 const UNMATCHED: &str = "plan/accept-unmatched";
 
