@@ -79,7 +79,7 @@ pub async fn run(args: LintArgs, out: &Output) -> Result<()> {
     if let Some(named) = &args.workload {
         let (source, queries) = workload::read(named).await?;
         let by_plan = &mut |id: &str, object: &str| plans.iter_mut().find_map(|plan| plan.why(id, object));
-        doc.add_workload(&source, judge(&queries, linter.changes()), by_plan);
+        doc.add_workload(&source, judge(&queries, linter.changes(), linter.before()), by_plan);
     }
     for plan in &plans {
         for accept in plan.unmatched(args.trace, args.workload.is_some()) {
