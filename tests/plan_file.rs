@@ -211,9 +211,9 @@ fn an_accept_is_read_and_one_that_names_nothing_or_what_nothing_makes_safe_is_re
     assert_eq!(accepts[1].object.as_deref(), Some("002_a.sql:3"));
     let accept = |finding: &str| format!("[[accept]]\nfinding = \"{finding}\"\nwhy = \"w\"\n");
     let twice = accept("guard/timeouts").repeat(2);
-    let wrong = ["drop-table", "cutover/capture-gap", "lint/x:"].map(accept).concat();
+    let wrong = ["drop-table", "cutover/capture-gap", "lint/x:", "event/dead-letter"].map(accept).concat();
     assert_snapshot!(refused(&add(&format!("{wrong}{twice}[[accept]]\nfinding = \"guard/encoding\""))), @r#"
-    plan.toml:15:11: "drop-table" names no finding (and 4 more)
+    plan.toml:15:11: "drop-table" names no finding (and 5 more)
       --> plan.toml:15:11
        |
     15 | finding = "drop-table"
@@ -231,16 +231,22 @@ fn an_accept_is_read_and_one_that_names_nothing_or_what_nothing_makes_safe_is_re
     21 | finding = "lint/x:"
        |           ^^^^^^^^^ write area/slug, or area/slug:object, as it is shown
 
-    error: a second accept named "guard/timeouts"
-      --> plan.toml:27:11
+    error: "event/dead-letter" names no event: each is accepted by itself
+      --> plan.toml:24:11
        |
-    27 | finding = "guard/timeouts"
+    24 | finding = "event/dead-letter"
+       |           ^^^^^^^^^^^^^^^^^^^ write 'event/dead-letter:event 17 …', as it is shown
+
+    error: a second accept named "guard/timeouts"
+      --> plan.toml:30:11
+       |
+    30 | finding = "guard/timeouts"
        |           ^^^^^^^^^^^^^^^^
 
     error: missing key "why" in [[accept]]
-      --> plan.toml:29:1
+      --> plan.toml:32:1
        |
-    29 | [[accept]]
+    32 | [[accept]]
        | ^^^^^^^^^^
     "#);
 }

@@ -10,6 +10,7 @@ mod cutover;
 mod demo;
 mod doctor;
 mod explain;
+mod files;
 mod finish;
 mod init;
 mod inputs;

@@ -119,6 +119,12 @@ impl Known {
         self.tables.get(relation)
     }
 
+    /// Whether a table has a column; none where not all of its columns are known.
+    pub fn has_column(&self, relation: &Relation, column: &str) -> Option<bool> {
+        let table = self.tables.get(relation)?;
+        if table.columns.contains_key(column) { Some(true) } else { table.whole.then_some(false) }
+    }
+
     /// The table of an index, if the index is known.
     pub fn index(&self, written: &Written) -> Option<&Index> {
         self.indexes.get(&self.relation(written))

@@ -3,7 +3,8 @@
 CREATE TABLE IF NOT EXISTS teal.applied (
     event_id bigint PRIMARY KEY,
     event text NOT NULL,
-    outcome text NOT NULL CHECK (outcome IN ('applied', 'nothing to do', 'in copy', 'reversed', 'dead letter')),
+    outcome text NOT NULL
+        CHECK (outcome IN ('applied', 'nothing to do', 'in copy', 'reversed', 'dead letter', 'given up')),
     relation text NOT NULL,
     key jsonb NOT NULL,
     error text,
