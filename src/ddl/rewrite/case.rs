@@ -12,7 +12,11 @@ pub(crate) struct Case<'a> {
     pub text: &'a str,
     pub reading: &'a Reading,
     pub known: &'a Known,
+    /// What was known before the statement, where this is one of its commands.
+    pub before: &'a Known,
     pub version: u32,
+    /// Whether it is accepted that a type is set as it is written.
+    pub keeps_type: bool,
 }
 
 /// What a rewrite makes of a statement or command.
@@ -20,6 +24,8 @@ pub(crate) struct Outcome {
     pub bits: Vec<Bit>,
     pub why: String,
     pub refused: Option<Refused>,
+    /// What of it has to be accepted.
+    pub condition: Option<Refused>,
 }
 
 /// A piece of a safe form.
@@ -31,11 +37,13 @@ pub(crate) enum Bit {
     Alone(String, How),
     /// A statement.
     Step(SafeStep),
+    /// Nothing: another command of the statement has it done.
+    Gone,
 }
 
 impl Bit {
     pub(crate) fn step(sql: impl Into<String>, how: How) -> Self {
-        Self::Step(SafeStep { sql: sql.into(), how })
+        Self::Step(SafeStep::new(sql, how))
     }
 
     pub(crate) fn brief(sql: impl Into<String>) -> Self {
@@ -47,17 +55,17 @@ impl Bit {
 #[allow(clippy::unnecessary_wraps)]
 impl Outcome {
     pub(crate) fn of(bits: Vec<Bit>) -> Option<Self> {
-        Some(Self { bits, why: String::new(), refused: None })
+        Some(Self { bits, why: String::new(), refused: None, condition: None })
     }
 
     /// As written, with something to be known about it.
     pub(crate) fn advice(why: impl Into<String>) -> Option<Self> {
-        Some(Self { bits: Vec::new(), why: why.into(), refused: None })
+        Some(Self { bits: Vec::new(), why: why.into(), refused: None, condition: None })
     }
 
     pub(crate) fn refused(rule: &'static str, why: impl Into<String>, instead: impl Into<String>) -> Option<Self> {
         let refused = Refused { rule, why: why.into(), instead: instead.into(), accepted: None };
-        Some(Self { bits: Vec::new(), why: String::new(), refused: Some(refused) })
+        Some(Self { bits: Vec::new(), why: String::new(), refused: Some(refused), condition: None })
     }
 }
 
@@ -108,17 +116,18 @@ impl Case<'_> {
         let mut part = Part {
             span: 0..0,
             rewrite: None,
-            steps: vec![SafeStep { sql: self.text.to_owned(), how: how_of(self.reading, self.known) }],
+            steps: vec![SafeStep::new(self.text, how_of(self.reading, self.known))],
             why: String::new(),
             lost: None,
             refused: None,
+            condition: None,
         };
         for rewrite in all() {
             let Apply::Statement(apply) = rewrite.apply else { continue };
             let Some(outcome) = apply(self) else { continue };
             let steps = outcome.bits.into_iter().filter_map(|bit| match bit {
                 Bit::Step(step) => Some(step),
-                Bit::Command(_) | Bit::Alone(..) => None,
+                Bit::Command(_) | Bit::Alone(..) | Bit::Gone => None,
             });
             part.take(rewrite, steps.collect(), outcome.why, outcome.refused);
             return part;
@@ -137,7 +146,7 @@ impl Case<'_> {
         // A command meets what those before it made: their names are taken.
         let mut known = std::borrow::Cow::Borrowed(self.known);
         for (number, (command, span)) in commands.iter().enumerate() {
-            let case = Case { known: &known, ..*self };
+            let case = Case { known: &known, before: self.known, ..*self };
             let found = all().find_map(|rewrite| match rewrite.apply {
                 Apply::Command(apply) => Some((rewrite, apply(&case, command, span)?)),
                 Apply::Statement(_) => None,
@@ -157,6 +166,7 @@ impl Case<'_> {
                 continue;
             };
             if let Some(refused) = outcome.refused {
+                part.condition = None;
                 part.take(rewrite, Vec::new(), String::new(), Some(refused));
                 return;
             }
@@ -168,6 +178,7 @@ impl Case<'_> {
                 bits.push(Bit::Command(self.words(span).to_owned()));
             } else {
                 part.rewrite = part.rewrite.or(Some(rewrite));
+                part.condition = part.condition.take().or(outcome.condition);
                 bits.extend(outcome.bits);
             }
         }
@@ -209,18 +220,19 @@ impl Case<'_> {
                         last.sql += between;
                         last.sql += &command;
                     } else {
-                        steps.push(SafeStep { sql: format!("{head}{command}"), how: How::Brief });
+                        steps.push(SafeStep::new(format!("{head}{command}"), How::Brief));
                         open = true;
                     }
                 }
                 Bit::Alone(command, how) => {
-                    steps.push(SafeStep { sql: format!("{head}{command}"), how });
+                    steps.push(SafeStep::new(format!("{head}{command}"), how));
                     open = false;
                 }
                 Bit::Step(step) => {
                     steps.push(step);
                     open = false;
                 }
+                Bit::Gone => {}
             }
         }
         steps

@@ -36,11 +36,10 @@ pub(super) fn splice(rewritten: &Rewritten, file: &SqlFile, mark: Option<&str>) 
 
 /// A step as a person would run it: several statements stand between BEGIN and COMMIT.
 fn shown(step: &SafeStep, between: &str) -> String {
-    if step.how == super::How::Brief && step.sql.contains(";\n") {
-        let inner = step.sql.replace(";\n", between);
-        return format!("BEGIN{between}{inner}{between}COMMIT");
+    match step.statements().as_slice() {
+        [] | [_] => step.sql.clone(),
+        several => format!("BEGIN{between}{}{between}COMMIT", several.join(between)),
     }
-    step.sql.clone()
 }
 
 /// The blanks that a statement's line begins with; none where something else stands before it.
