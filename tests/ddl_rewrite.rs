@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used)] // a test may fail by panicking, its helpers included
 
+#[path = "ddl_rewrite/shadow.rs"]
+mod shadow;
+
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -54,13 +57,14 @@ impl Bench {
         text.lines().filter(|line| !line.starts_with('\\')).map(|line| format!("{line}\n")).collect()
     }
 
+    /// By name, whatever the order of columns.
     async fn rows(&self, db: &Db) -> Vec<String> {
         let tables = "SELECT oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'm') \
                       AND relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname !~ '^(pg_|information)') ORDER BY 1";
         let mut rows = Vec::new();
         for table in db.rows(tables, &[]).await.unwrap() {
             let table: String = table.get(0);
-            let of = format!("SELECT t::text FROM {table} t ORDER BY t::text COLLATE \"C\"");
+            let of = format!("SELECT to_jsonb(t)::text FROM {table} t ORDER BY to_jsonb(t)::text COLLATE \"C\"");
             rows.extend(
                 db.rows(&of, &[]).await.unwrap().iter().map(|row| format!("{table}: {}", row.get::<_, String>(0))),
             );
@@ -90,7 +94,10 @@ impl Bench {
         if text.statements.len() < steps {
             return Err(format!("{sql}\n-- has become fewer statements than steps\n{}", text.text));
         }
-        let (one, two) = (self.dump(&written), self.dump(&safe));
+        let (mut one, mut two) = (self.dump(&written), self.dump(&safe));
+        if rewritten.parts.iter().any(|part| part.condition.is_some()) {
+            (one, two) = (whatever_the_order(&one), whatever_the_order(&two));
+        }
         if one != two {
             let diff = similar_lines(&one, &two);
             return Err(format!("{sql}\n-- has become\n{}\n-- schema differs\n{diff}", text.text));
@@ -102,6 +109,13 @@ impl Bench {
         }
         Ok(Some(rewritten))
     }
+}
+
+/// A dump in which the order of columns, and what follows from it, does not show.
+fn whatever_the_order(dump: &str) -> String {
+    let mut lines: Vec<&str> = dump.lines().map(|line| line.trim_end_matches(',')).collect();
+    lines.sort_unstable();
+    lines.join("\n")
 }
 
 /// Lines that only one of two texts has.
@@ -124,9 +138,12 @@ fn slow(setup: &str, rewritten: &Rewritten) -> Vec<String> {
         let reading = read(&step.sql);
         // A validated check proves to the server what ATTACH needs; `assess` doesn't ask for it.
         let attaches = step.sql.contains("ATTACH PARTITION");
+        // What has no words of its own for lint: catalog alone, for a moment.
+        let machine = step.judged.is_some();
         // EXCLUSIVE on a view that nobody writes.
         let refreshes = step.sql.starts_with("REFRESH");
         if !attaches
+            && !machine
             && !refreshes
             && assess(&reading, &step.sql, &known).touches.iter().any(teal::ddl::assess::Touch::holds_up)
         {

@@ -162,6 +162,17 @@ pub struct Refused {
     pub accepted: Option<String>,
 }
 
+impl Refused {
+    /// What follows where it is accepted.
+    pub fn so_what(&self) -> &'static str {
+        if self.rule == shadow::ORDER {
+            "it has a safe form, which ends in another order of columns; accepted, it runs in that form"
+        } else {
+            "it has no safe form; accepted, it runs as it is written"
+        }
+    }
+}
+
 /// One kind of rewriting.
 #[derive(Debug, Serialize)]
 pub struct Rewrite {
