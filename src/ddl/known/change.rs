@@ -50,7 +50,10 @@ pub(super) fn add_constraint(table: &mut Table, table_name: &str, added: &TableC
             }
             (String::new(), "pkey")
         }
-        ConstraintKind::Unique(key) => (columns(key), "key"),
+        ConstraintKind::Unique(key) => {
+            let words = text.get(added.definition.clone()).unwrap_or_default();
+            (columns(&[key.clone(), included(words)].concat()), "key")
+        }
         ConstraintKind::ForeignKey { columns: key, .. } => (columns(key), "fkey"),
         ConstraintKind::Check(check) => (check_part(check), "check"),
         ConstraintKind::NotNull(column) => (column.0.clone(), "not_null"),
@@ -118,6 +121,13 @@ pub(super) fn alter_table(table: &mut Table, name: &str, command: &AlterCommand,
         }
         _ => {}
     }
+}
+
+/// The columns of INCLUDE: they count in a name that the server chooses.
+fn included(definition: &str) -> Vec<Ident> {
+    let Some(mut cursor) = Cursor::new(definition) else { return Vec::new() };
+    cursor.until(&["INCLUDE"], &[]);
+    cursor.takes(&["INCLUDE"]).then(|| cursor.columns()).flatten().unwrap_or_default()
 }
 
 /// A check that names one column has it in its name (`AddRelationNewConstraints`).

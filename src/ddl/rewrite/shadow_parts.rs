@@ -57,7 +57,9 @@ pub(super) fn carried(case: &Case<'_>, table: &Written, column: &Ident, shadow: 
                 carried.constraint(name, new, constraint.valid);
             }
             kind @ (ConstraintKind::Unique(columns) | ConstraintKind::PrimaryKey(columns))
-                if columns.contains(column) =>
+                if columns.contains(column)
+                    || with_column(&constraint.definition, &column.0, &shadow.0)
+                        .is_none_or(|other| other != constraint.definition) =>
             {
                 if let Some(reference) = case.known.references(&relation).next() {
                     return Err(format!("it is part of a key, and the foreign key {reference} references its table"));
