@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // a test may
 
+#[path = "in_place/shadow.rs"]
+mod shadow;
 mod support;
 
 use serde_json::Value;

@@ -7,6 +7,7 @@ use similar::{ChangeTag, TextDiff};
 use super::text;
 use crate::ddl::SqlFile;
 use crate::ddl::rewrite::{How, Refused, Rewritten};
+use crate::error::Result;
 
 /// What all files have become.
 #[derive(Debug, Serialize)]
@@ -88,9 +89,11 @@ impl RewriteDoc {
     }
 
     /// Takes in a file of this layout.
-    pub fn add(&mut self, file: &SqlFile, rewritten: &Rewritten, layout: &str) {
+    ///
+    /// Fails where the safe form's text is not what was meant.
+    pub fn add(&mut self, file: &SqlFile, rewritten: &Rewritten, layout: &str) -> Result<()> {
         let (mark, tool) = mark(layout);
-        let mut sql = rewritten.text(file, mark);
+        let mut sql = rewritten.text(file, mark)?;
         let mut tool = tool.filter(|_| rewritten.apart).map(str::to_owned);
         if rewritten.apart && layout == "dbmate" {
             sql = sql.replacen("-- migrate:up", "-- migrate:up transaction:false", 1);
@@ -129,6 +132,7 @@ impl RewriteDoc {
             statements,
             source: file.text.clone(),
         });
+        Ok(())
     }
 
     /// How many have no safe form and are not accepted.

@@ -8,7 +8,8 @@ use teal::ddl::known::Known;
 use teal::ddl::rewrite::{self, How, Rewritten};
 use teal::postgres::{Access, Target};
 
-use super::{Bench, file, run_batches};
+use super::bench::{Bench, file};
+use super::run_batches;
 
 /// With all that a column can have that goes over.
 const ORDERS: &str = "
@@ -44,7 +45,7 @@ fn orders(number: usize) -> String {
     ORDERS.replace("NUMBER", &number.to_string())
 }
 
-fn rewritten(setup: &str, sql: &str, version: u32) -> Rewritten {
+pub fn rewritten(setup: &str, sql: &str, version: u32) -> Rewritten {
     let mut known = Known::default();
     rewrite::learn(&file(setup), &mut known);
     rewrite::rewrite(&file(sql), true, &mut known, version)

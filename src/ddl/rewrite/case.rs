@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{Apply, How, Left, Part, Refused, SafeStep, all};
 use crate::ddl::known::{Known, Relation};
+use crate::ddl::lex::{Lexer, TokenKind};
 use crate::ddl::read::{Alter, AlterCommand, Cursor, Reading, Written};
 use crate::postgres::Name;
 
@@ -142,10 +143,12 @@ impl Case<'_> {
         let mut commands: Vec<&(AlterCommand, Range<usize>)> = alter.commands.iter().collect();
         // The server runs them in its own order, whatever is written; apart they must stand in it.
         commands.sort_by_key(|(command, _)| super::alter::pass(command));
-        let mut bits = Vec::new();
+        let mut bits: Vec<(Vec<String>, Bit)> = Vec::new();
+        let mut comments = Vec::new();
         // A command meets what those before it made: their names are taken.
         let mut known = std::borrow::Cow::Borrowed(self.known);
         for (number, (command, span)) in commands.iter().enumerate() {
+            comments.extend(self.comments_of(alter, span));
             let case = Case { known: &known, before: self.known, ..*self };
             let found = all().find_map(|rewrite| match rewrite.apply {
                 Apply::Command(apply) => Some((rewrite, apply(&case, command, span)?)),
@@ -156,13 +159,14 @@ impl Case<'_> {
                 known.to_mut().take(&Reading::Alter(one), self.text);
             }
             let Some((rewrite, outcome)) = found else {
-                bits.push(match command {
+                let bit = match command {
                     AlterCommand::Validate(_) if alter.commands.len() > 1 => {
                         part.rewrite.get_or_insert(&super::alter::APART);
                         Bit::Alone(self.words(span).to_owned(), How::Long)
                     }
                     _ => Bit::Command(self.words(span).to_owned()),
-                });
+                };
+                bits.push((std::mem::take(&mut comments), bit));
                 continue;
             };
             if let Some(refused) = outcome.refused {
@@ -175,17 +179,25 @@ impl Case<'_> {
                     part.why.push_str("; ");
                 }
                 part.why += &outcome.why;
-                bits.push(Bit::Command(self.words(span).to_owned()));
+                bits.push((std::mem::take(&mut comments), Bit::Command(self.words(span).to_owned())));
             } else {
                 part.rewrite = part.rewrite.or(Some(rewrite));
                 part.condition = part.condition.take().or(outcome.condition);
-                bits.extend(outcome.bits);
+                for bit in outcome.bits {
+                    let gone = matches!(bit, Bit::Gone);
+                    let own = if gone { Vec::new() } else { std::mem::take(&mut comments) };
+                    bits.push((own, bit));
+                }
             }
         }
         if part.rewrite.is_some() {
             let why = std::mem::take(&mut part.why);
             let rewrite = part.rewrite.take();
-            let steps = self.statements(alter, bits);
+            let mut steps = self.statements(alter, bits);
+            // What is left belonged to commands that another one does.
+            if let Some(last) = steps.last_mut() {
+                last.comments.extend(comments);
+            }
             let other = steps.iter().any(|step| !step.sql.starts_with(&self.head(alter)));
             if other && self.may_be_missing() {
                 part.refused = Some(Refused {
@@ -206,30 +218,48 @@ impl Case<'_> {
         self.text.get(..start).unwrap_or_default().to_owned()
     }
 
-    fn statements(&self, alter: &Alter, bits: Vec<Bit>) -> Vec<SafeStep> {
+    /// The comments that belong to a command: behind it on its line, and on the lines before it.
+    fn comments_of(&self, alter: &Alter, command: &Range<usize>) -> Vec<String> {
+        let end = |span: &Range<usize>| span.end;
+        let before = alter.commands.iter().map(|(_, span)| end(span)).filter(|end| *end <= command.start).max();
+        let after = alter.commands.iter().map(|(_, span)| span.start).filter(|start| *start >= command.end).min();
+        let in_gap = |gap: Range<usize>, behind: bool| {
+            let text = self.words(&gap);
+            let tokens = Lexer::new(text).map_while(Result::ok).filter(|token| token.kind == TokenKind::Comment);
+            let on_its_line = |at: usize| !text.get(..at).unwrap_or_default().contains('\n');
+            let own = tokens.filter(|token| on_its_line(token.start) == behind);
+            own.map(|token| token.text(text).trim_end().to_owned()).collect::<Vec<_>>()
+        };
+        let mut comments = before.map(|from| in_gap(from..command.start, false)).unwrap_or_default();
+        comments.extend(after.map(|to| in_gap(command.end..to, true)).unwrap_or_default());
+        comments
+    }
+
+    fn statements(&self, alter: &Alter, bits: Vec<(Vec<String>, Bit)>) -> Vec<SafeStep> {
         let head = self.head(alter);
         // Between its commands stands what stood there, if that is no more than a comma and blanks.
         let between = alter.commands.first().zip(alter.commands.get(1)).map(|(one, two)| one.1.end..two.1.start);
         let between = between.map(|span| self.words(&span)).filter(|text| text.trim() == ",").unwrap_or(", ");
         let mut steps: Vec<SafeStep> = Vec::new();
         let mut open = false;
-        for bit in bits {
+        for (comments, bit) in bits {
             match bit {
                 Bit::Command(command) => {
                     if let Some(last) = steps.last_mut().filter(|_| open) {
                         last.sql += between;
                         last.sql += &command;
+                        last.comments.extend(comments);
                     } else {
-                        steps.push(SafeStep::new(format!("{head}{command}"), How::Brief));
+                        steps.push(SafeStep { comments, ..SafeStep::new(format!("{head}{command}"), How::Brief) });
                         open = true;
                     }
                 }
                 Bit::Alone(command, how) => {
-                    steps.push(SafeStep::new(format!("{head}{command}"), how));
+                    steps.push(SafeStep { comments, ..SafeStep::new(format!("{head}{command}"), how) });
                     open = false;
                 }
                 Bit::Step(step) => {
-                    steps.push(step);
+                    steps.push(SafeStep { comments, ..step });
                     open = false;
                 }
                 Bit::Gone => {}

@@ -34,6 +34,7 @@ use super::lint::{accepts, read_checked, runs_in_transaction};
 use super::read::AlterCommand;
 use super::split::Statement;
 use super::sql_file::SqlFile;
+use crate::error::Result;
 use crate::postgres::{Ident, Name};
 pub(crate) use case::{Bit, Case, Outcome};
 
@@ -72,13 +73,15 @@ pub struct SafeStep {
     pub sql: String,
     /// How it is to be run.
     pub how: How,
+    /// Comments that stood beside what it comes from, inside of the statement.
+    pub comments: Vec<String>,
     /// Where its own words would mislead a reader, what lint is to judge instead of them; empty: nothing.
     pub judged: Option<String>,
 }
 
 impl SafeStep {
     fn new(sql: impl Into<String>, how: How) -> Self {
-        Self { sql: sql.into(), how, judged: None }
+        Self { sql: sql.into(), how, comments: Vec::new(), judged: None }
     }
 
     /// Its statements.
@@ -299,7 +302,10 @@ impl Rewritten {
 
     /// The file's text with the steps in the place of its statements; comments and layout elsewhere stay as they are.
     /// `mark`: the line that tells the file's tool that it runs in no transaction.
-    pub fn text(&self, file: &SqlFile, mark: Option<&str>) -> String {
+    ///
+    /// Fails where the text is not what was meant, which is a fault of this program: bytes outside of the statements are
+    /// others than in the file, or it does not read as the statements that it was made of.
+    pub fn text(&self, file: &SqlFile, mark: Option<&str>) -> Result<String> {
         splice::splice(self, file, mark)
     }
 }

@@ -145,7 +145,9 @@ impl<'a> Shadow<'a> {
 
     fn outcome(&self) -> Option<Outcome> {
         let Self { case, table, name, .. } = self;
-        let machine = |sql: String, judged: String| Bit::Step(SafeStep { sql, how: How::Brief, judged: Some(judged) });
+        let machine = |sql: String, judged: String| {
+            Bit::Step(SafeStep { judged: Some(judged), ..SafeStep::new(sql, How::Brief) })
+        };
         let head = format!("ALTER TABLE {} ", spelled_name(table));
         let written = format!("{head}ALTER COLUMN {} TYPE {}", spelled(self.column), self.typed);
         let mut bits = vec![machine(self.begin(&head)?, written), Bit::Step(self.fill.clone())];
@@ -160,7 +162,7 @@ impl<'a> Shadow<'a> {
         }
         bits.extend(self.carried.indexes.iter().cloned().map(Bit::Step));
         let analyze = format!("ANALYZE {} ({})", spelled_name(table), spelled(name));
-        bits.push(Bit::Step(SafeStep { sql: analyze, how: How::Long, judged: Some(String::new()) }));
+        bits.push(Bit::Step(SafeStep { judged: Some(String::new()), ..SafeStep::new(analyze, How::Long) }));
         bits.push(machine(self.swap(&head), String::new()));
         let mut outcome = Outcome::of(bits)?;
         outcome.condition = Some(Refused {

@@ -141,7 +141,7 @@ impl Place<'_> {
 
     fn built(&self, index: &Ident, sql: String) -> SafeStep {
         let leaves = Some(Left::Index(self.case.beside(self.table, &index.0)));
-        SafeStep { sql, how: How::Concurrent { leaves }, judged: None }
+        SafeStep::new(sql, How::Concurrent { leaves })
     }
 
     /// The index of a UNIQUE or PRIMARY KEY, and what makes the constraint of it.
