@@ -263,12 +263,19 @@ async fn comments_between_commands_go_with_the_command_that_they_belong_to() {
                ADD COLUMN x int /* with it */,\n    /* before the third */ ADD UNIQUE (c); -- at the end\n";
     let rewritten = bench.compare(SHAPES, sql, false).await.unwrap().unwrap();
     let text = rewritten.text(&file(sql), None).unwrap();
-    assert_eq!(
-        text,
-        "/* with it */\n\
-         ALTER TABLE pair -- of the table\n    ADD COLUMN x int;\n\
-         CREATE UNIQUE INDEX"
-    );
+    // Each stands before the statement that its command has become, in the order in which these are run.
+    let at = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words} is not in\n{text}"));
+    for (comment, of) in [
+        ("-- behind the first", "ADD CONSTRAINT pair_c_check"),
+        ("-- before the second", "ADD COLUMN x int"),
+        ("/* with it */", "ADD COLUMN x int"),
+        ("/* before the third */", "CREATE UNIQUE INDEX CONCURRENTLY"),
+    ] {
+        let between =
+            text.get(at(comment)..at(of)).unwrap_or_else(|| panic!("{comment} stands behind {of} in\n{text}"));
+        assert!(!between.contains(';'), "{comment} does not stand with {of} in\n{text}");
+    }
+    assert_eq!(text.matches("behind the first").count(), 1, "{text}");
 }
 
 #[test]

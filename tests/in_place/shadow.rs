@@ -42,5 +42,5 @@ async fn a_type_is_set_through_a_shadow_column_and_killed_anywhere_it_goes_on() 
         column(&blue, "SELECT count(*)::text FROM pg_index WHERE indrelid = 'many'::regclass AND indisvalid").await,
         ["2"]
     );
-    assert_eq!(column(&blue, "SELECT proname::text FROM pg_proc WHERE proname ~ 'teal'").await, [] as [&str; 0]);
+    assert_eq!(column(&blue, "SELECT proname::text FROM pg_proc WHERE proname ~ '_teal_'").await, [] as [&str; 0]);
 }

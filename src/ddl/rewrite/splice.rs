@@ -111,6 +111,9 @@ impl Out<'_> {
 /// A step's statements, as they are shown: several are one transaction.
 fn statements(step: &SafeStep) -> Vec<String> {
     let mut all = step.statements();
+    if all.is_empty() {
+        return vec![step.sql.clone()];
+    }
     if all.len() > 1 {
         all.insert(0, "BEGIN".to_owned());
         all.push("COMMIT".to_owned());
