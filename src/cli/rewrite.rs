@@ -37,7 +37,7 @@ pub async fn run(args: RewriteArgs, out: &Output) -> Result<()> {
     }
     for source in &read {
         let rewritten = rewrite(&source.file, source.in_transaction, &mut known, major);
-        doc.add(&source.file, &rewritten, source.layout);
+        doc.add(&source.file, &rewritten, source.layout)?;
     }
     if let Some(folder) = &args.output {
         write(&doc, &read, folder)?;
