@@ -38,6 +38,12 @@ struct Options {
     /// Only ours, with these sizes of a chunk in MB beside the usual one, side by side: 64,128,512
     #[arg(long, value_delimiter = ',')]
     chunk_mb: Vec<u64>,
+    /// Only ours, with these `maintenance_work_mem` in MB beside what it gives itself, side by side: 16,64,1024
+    #[arg(long, value_delimiter = ',')]
+    memory_mb: Vec<u64>,
+    /// Only ours, with these `max_parallel_maintenance_workers` beside what it gives itself, side by side: 0,2
+    #[arg(long, value_delimiter = ',')]
+    workers: Vec<u64>,
     /// As cargo calls it
     #[arg(long, hide = true)]
     bench: bool,
@@ -68,8 +74,9 @@ async fn main() -> Result<()> {
     let bytes = database_bytes(&on_blue).await?;
     let (tables, indexes, foreign_keys, rows) = facts(&on_blue).await?;
 
-    if !options.chunk_mb.is_empty() {
-        return compare_chunks(&servers, &options, bytes).await;
+    let variants = variants(&options);
+    if variants.len() > 1 {
+        return compare(&servers, &options, &variants, bytes).await;
     }
     let mut cloners = vec![Cloner::Teal];
     if !options.alone {
@@ -117,38 +124,67 @@ async fn main() -> Result<()> {
     figures.sheet(title, bytes).finish(&document)
 }
 
-/// Ours with several sizes of a chunk, in turns.
-async fn compare_chunks(servers: &Servers, options: &Options, bytes: u64) -> Result<()> {
-    let blue = servers.blue()?;
-    let sizes: Vec<Option<u64>> = [None].into_iter().chain(options.chunk_mb.iter().copied().map(Some)).collect();
-    let mut figures: Vec<Figures> = sizes.iter().map(|_| Figures::default()).collect();
-    for round in 0..options.rounds.max(1) {
-        for turn in 0..sizes.len() {
-            let at = (round + turn) % sizes.len();
-            let (Some(size), Some(figures)) = (sizes.get(at), figures.get_mut(at)) else { continue };
-            eprintln!("round {} of {}: chunks of {}", round + 1, options.rounds, chunk_name(*size));
-            let green = servers.fresh_green().await?;
-            let copied = teal_copy::run((&blue, &green), options.jobs, size.map(|mb| mb * MB)).await?;
-            figures.teal.push(copied);
-        }
-    }
-    let mut document = Document::new("chunks", &PRODUCTION, &["postgres"]);
-    document.measured("database_bytes", bytes);
-    document.measured("jobs", options.jobs);
-    document.measured("rounds", options.rounds);
-    let title = format!("Copy of {} in chunks, {} jobs", show_bytes(bytes), options.jobs);
-    let mut sheet = Sheet::new(title, &["seconds", "copy", "rows", "indexes after rows", "digest of green"]);
-    for (size, figures) in sizes.iter().zip(&figures) {
-        let parts: [Part; 4] = [Parts::copied, |parts| parts.rows, |parts| parts.indexes, |parts| parts.digest_green];
-        let [copied, rows, indexes, digest] = parts.map(|part| spread(&figures.of(part)));
-        sheet.row([chunk_name(*size), copied, rows, indexes, digest]);
-        document.figure(&format!("copy_seconds_chunk_mb_{}", size.unwrap_or(0)), &figures.copied());
-    }
-    sheet.finish(&document)
+/// One way to make our copy.
+struct Variant {
+    name: String,
+    chunk: Option<u64>,
+    /// Set for green's database, which Teal takes as it is.
+    setting: Option<(&'static str, String)>,
 }
 
-fn chunk_name(size: Option<u64>) -> String {
-    size.map_or_else(|| "the usual size".to_owned(), |mb| format!("{mb} MB"))
+/// The usual way, and those that were asked for.
+fn variants(options: &Options) -> Vec<Variant> {
+    let usual = Variant { name: "as usual".to_owned(), chunk: None, setting: None };
+    let chunks = options.chunk_mb.iter();
+    let chunks = chunks.map(|mb| Variant { name: format!("chunks of {mb} MB"), chunk: Some(mb * MB), setting: None });
+    let set = |name: String, setting, value| Variant { name, chunk: None, setting: Some((setting, value)) };
+    let memory = options.memory_mb.iter();
+    let memory = memory.map(|mb| set(format!("{mb} MB a build"), "maintenance_work_mem", format!("{mb}MB")));
+    let workers = options.workers.iter();
+    let workers =
+        workers.map(|n| set(format!("{n} workers a build"), "max_parallel_maintenance_workers", n.to_string()));
+    [usual].into_iter().chain(chunks).chain(memory).chain(workers).collect()
+}
+
+/// Ours in several ways, in turns.
+async fn compare(servers: &Servers, options: &Options, variants: &[Variant], bytes: u64) -> Result<()> {
+    let blue = servers.blue()?;
+    let mut figures: Vec<Figures> = variants.iter().map(|_| Figures::default()).collect();
+    for round in 0..options.rounds.max(1) {
+        for turn in 0..variants.len() {
+            let at = (round + turn) % variants.len();
+            let (Some(variant), Some(figures)) = (variants.get(at), figures.get_mut(at)) else { continue };
+            eprintln!("round {} of {}: {}", round + 1, options.rounds, variant.name);
+            let green = servers.fresh_green().await?;
+            if let Some((name, value)) = &variant.setting {
+                green
+                    .connect(Access::ReadWrite)
+                    .await?
+                    .run(&format!("ALTER DATABASE green SET {name} = '{value}'"))
+                    .await?;
+            }
+            figures.teal.push(teal_copy::run((&blue, &green), options.jobs, variant.chunk).await?);
+        }
+    }
+    let mut document = Document::new("clone-variants", &PRODUCTION, &["postgres"]);
+    document.measured("database_bytes", bytes);
+    document.measured("jobs", options.jobs);
+    let title = format!("Copy of {} in several ways, {} jobs", show_bytes(bytes), options.jobs);
+    let heads = ["seconds", "copy", "rows", "indexes after rows", "foreign keys", "digest of green"];
+    let mut sheet = Sheet::new(title, &heads);
+    for (variant, figures) in variants.iter().zip(&figures) {
+        let parts: [Part; 5] = [
+            Parts::copied,
+            |parts| parts.rows,
+            |parts| parts.indexes,
+            |parts| parts.foreign_keys,
+            |parts| parts.digest_green,
+        ];
+        let [copied, rows, indexes, keys, digest] = parts.map(|part| spread(&figures.of(part)));
+        sheet.row([variant.name.clone(), copied, rows, indexes, keys, digest]);
+        document.figure(&format!("copy_seconds {}", variant.name), &figures.copied());
+    }
+    sheet.finish(&document)
 }
 
 /// All that was measured, in seconds.

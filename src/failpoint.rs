@@ -10,6 +10,7 @@ pub const PLACES: &[&str] = &[
     "snapshot.copied",
     // Beside the copy, or in the step after it.
     "snapshot.index_before_constraint",
+    "snapshot.foreign_key_added",
     "migrate.piece.before_commit",
     "migrate.piece.after_commit",
     "migrate.piece.announced",
@@ -40,11 +41,15 @@ pub const LIVE_PLACES: &[&str] = &[
     "live.recorded",
 ];
 
+/// The places where a throwaway server is being made.
+pub const SANDBOX_PLACES: &[&str] = &["sandbox.guarded", "sandbox.made", "sandbox.initdb", "sandbox.pg_ctl"];
+
 /// Ends the process on the spot, no destructor run, when the variable `TEAL_CRASH_AT` names this place.
 pub fn failpoint(place: &str) {
     if cfg!(debug_assertions) && std::env::var("TEAL_CRASH_AT").is_ok_and(|wanted| wanted == place) {
         debug_assert!(
-            place.starts_with("journal:") || PLACES.contains(&place) || LIVE_PLACES.contains(&place),
+            place.starts_with("journal:")
+                || [PLACES, LIVE_PLACES, SANDBOX_PLACES].iter().any(|places| places.contains(&place)),
             "unlisted failpoint {place}"
         );
         // As SIGKILL would: nothing is flushed, closed or told.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
+#[path = "copy_faults/sessions.rs"]
+mod sessions;
 mod support;
 
 use std::path::PathBuf;

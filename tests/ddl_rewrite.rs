@@ -3,117 +3,23 @@
 
 #![allow(clippy::unwrap_used)] // a test may fail by panicking, its helpers included
 
+#[path = "ddl_rewrite/bench.rs"]
+mod bench;
+#[path = "ddl_rewrite/shadow.rs"]
+mod shadow;
+
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bench::{Bench, file, similar_lines};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use teal::ddl::assess::assess;
 use teal::ddl::known::Known;
 use teal::ddl::read::read;
+use teal::ddl::read_folder;
 use teal::ddl::rewrite::{self, Batches, How, Rewritten};
-use teal::ddl::{SqlFile, read_folder};
-use teal::postgres::{Access, Db, Target};
-use teal::sandbox::{Binaries, Server};
-
-fn file(text: &str) -> SqlFile {
-    SqlFile::from_bytes(Path::new("example.sql"), text.as_bytes().to_vec()).unwrap()
-}
-
-/// One server with many databases.
-struct Bench {
-    server: Server,
-    admin: Db,
-    made: AtomicUsize,
-}
-
-impl Bench {
-    async fn start() -> Self {
-        let server = Server::start(&[("fsync", "off")]).unwrap();
-        let admin = Target::parse("bench", &server.url("postgres")).unwrap().connect(Access::ReadWrite).await.unwrap();
-        Self { server, admin, made: AtomicUsize::new(0) }
-    }
-
-    /// A new database with this in it.
-    async fn database(&self, setup: &str) -> (String, Db) {
-        let name = format!("db_{}", self.made.fetch_add(1, Ordering::Relaxed));
-        self.admin.run(&format!("CREATE DATABASE {name}")).await.unwrap();
-        let db = Target::parse("bench", &self.server.url(&name)).unwrap().connect(Access::ReadWrite).await.unwrap();
-        db.run(setup).await.unwrap_or_else(|e| panic!("setup: {e}\n{setup}"));
-        (name, db)
-    }
-
-    fn dump(&self, database: &str) -> String {
-        let ran = Command::new(Binaries::find().unwrap().path("pg_dump"))
-            .args(["--schema-only", "--dbname", &self.server.url(database)])
-            .output()
-            .unwrap();
-        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-        let text = String::from_utf8(ran.stdout).unwrap();
-        text.lines().filter(|line| !line.starts_with('\\')).map(|line| format!("{line}\n")).collect()
-    }
-
-    async fn rows(&self, db: &Db) -> Vec<String> {
-        let tables = "SELECT oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'm') \
-                      AND relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname !~ '^(pg_|information)') ORDER BY 1";
-        let mut rows = Vec::new();
-        for table in db.rows(tables, &[]).await.unwrap() {
-            let table: String = table.get(0);
-            let of = format!("SELECT t::text FROM {table} t ORDER BY t::text COLLATE \"C\"");
-            rows.extend(
-                db.rows(&of, &[]).await.unwrap().iter().map(|row| format!("{table}: {}", row.get::<_, String>(0))),
-            );
-        }
-        rows
-    }
-
-    /// Runs a file both ways and compares; says what is different, or nothing where the server refuses the original.
-    async fn compare(&self, setup: &str, sql: &str, in_transaction: bool) -> Result<Option<Rewritten>, String> {
-        let (written, db) = self.database(setup).await;
-        let source = file(sql);
-        for statement in &source.statements {
-            if db.run(statement.text(&source.text)).await.is_err() {
-                return Ok(None);
-            }
-        }
-        let mut known = Known::default();
-        rewrite::learn(&file(setup), &mut known);
-        let rewritten = rewrite::rewrite(&source, in_transaction, &mut known, 15);
-        let (safe, other) = self.database(setup).await;
-        for step in rewritten.parts.iter().flat_map(|part| &part.steps) {
-            other.run(&step.sql).await.map_err(|e| format!("{sql}\n-- step\n{}\n{e}", step.sql))?;
-        }
-        // The text is the same steps, cut by our splitter.
-        let text = file(&rewritten.text(&source, Some("-- no-transaction")));
-        let steps: usize = rewritten.parts.iter().map(|part| part.steps.len()).sum();
-        if text.statements.len() < steps {
-            return Err(format!("{sql}\n-- has become fewer statements than steps\n{}", text.text));
-        }
-        let (one, two) = (self.dump(&written), self.dump(&safe));
-        if one != two {
-            let diff = similar_lines(&one, &two);
-            return Err(format!("{sql}\n-- has become\n{}\n-- schema differs\n{diff}", text.text));
-        }
-        let (one, two) = (self.rows(&db).await, self.rows(&other).await);
-        if one != two {
-            let pair = one.iter().zip(&two).find(|(a, b)| a != b);
-            return Err(format!("{sql}\n-- has become\n{}\n-- rows differ\n{pair:?}", text.text));
-        }
-        Ok(Some(rewritten))
-    }
-}
-
-/// Lines that only one of two texts has.
-fn similar_lines(one: &str, two: &str) -> String {
-    let only = |a: &str, b: &str, sign: &str| {
-        a.lines()
-            .filter(|line| !b.lines().any(|other| other == *line))
-            .map(|line| format!("{sign}{line}\n"))
-            .collect::<String>()
-    };
-    only(one, two, "-") + &only(two, one, "+")
-}
+use teal::postgres::Db;
 
 /// Steps that somebody may wait for: judged in the light of those before them.
 fn slow(setup: &str, rewritten: &Rewritten) -> Vec<String> {
@@ -124,9 +30,12 @@ fn slow(setup: &str, rewritten: &Rewritten) -> Vec<String> {
         let reading = read(&step.sql);
         // A validated check proves to the server what ATTACH needs; `assess` doesn't ask for it.
         let attaches = step.sql.contains("ATTACH PARTITION");
+        // What has no words of its own for lint: catalog alone, for a moment.
+        let machine = step.judged.is_some();
         // EXCLUSIVE on a view that nobody writes.
         let refreshes = step.sql.starts_with("REFRESH");
         if !attaches
+            && !machine
             && !refreshes
             && assess(&reading, &step.sql, &known).touches.iter().any(teal::ddl::assess::Touch::holds_up)
         {
@@ -347,6 +256,47 @@ async fn a_block_of_batches_that_broke_off_goes_on_where_it_was() {
     assert!(left.is_empty(), "its table is gone");
 }
 
+#[tokio::test]
+async fn comments_between_commands_go_with_the_command_that_they_belong_to() {
+    let bench = Bench::start().await;
+    let sql = "ALTER TABLE pair -- of the table\n    ADD CHECK (c > -1), -- behind the first\n    -- before the second\n    \
+               ADD COLUMN x int /* with it */,\n    /* before the third */ ADD UNIQUE (c); -- at the end\n";
+    let rewritten = bench.compare(SHAPES, sql, false).await.unwrap().unwrap();
+    let text = rewritten.text(&file(sql), None).unwrap();
+    // Each stands before the statement that its command has become, in the order in which these are run.
+    let at = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words} is not in\n{text}"));
+    for (comment, of) in [
+        ("-- behind the first", "ADD CONSTRAINT pair_c_check"),
+        ("-- before the second", "ADD COLUMN x int"),
+        ("/* with it */", "ADD COLUMN x int"),
+        ("/* before the third */", "CREATE UNIQUE INDEX CONCURRENTLY"),
+    ] {
+        let between =
+            text.get(at(comment)..at(of)).unwrap_or_else(|| panic!("{comment} stands behind {of} in\n{text}"));
+        assert!(!between.contains(';'), "{comment} does not stand with {of} in\n{text}");
+    }
+    assert_eq!(text.matches("behind the first").count(), 1, "{text}");
+}
+
+#[test]
+fn a_text_that_does_not_read_as_what_was_meant_is_an_error_and_never_shown() {
+    let source = file("-- a\nCREATE INDEX i ON t (a);\nSELECT 1;\n");
+    let good = rewrite::rewrite(&source, false, &mut Known::default(), 15);
+    let shown = good.text(&source, None).unwrap();
+    assert_eq!(shown, "-- a\nCREATE INDEX CONCURRENTLY i ON t (a);\nSELECT 1;\n");
+    for sql in
+        ["CREATE INDEX i ON t (a", "CREATE INDEX i ON t (a) --", "SELECT 'x", "not a statement at all", "-- nothing"]
+    {
+        let mut bad = good.clone();
+        sql.clone_into(&mut bad.parts[0].steps[0].sql);
+        let e = bad.text(&source, None).unwrap_err();
+        assert!(e.to_string().contains("is not what was meant"), "{sql}: {e}");
+    }
+    let mut bad = good.clone();
+    bad.parts[1].span.start -= 3;
+    assert!(bad.text(&source, None).is_err(), "a statement's neighbour is touched");
+}
+
 /// docs/rewrite.md, from the table.
 fn page() -> String {
     let mut text = "# The safe form of migrations\n\n\
@@ -372,7 +322,7 @@ fn page() -> String {
         }
         text += &format!("\nfrom:\n\n```sql\n{}\n```\n", one.example);
         if rewritten.is_changed() {
-            text += &format!("\nto:\n\n```sql\n{}\n```\n", rewritten.text(&source, None));
+            text += &format!("\nto:\n\n```sql\n{}\n```\n", rewritten.text(&source, None).unwrap());
         }
         for part in &rewritten.parts {
             if let Some(refused) = &part.refused {

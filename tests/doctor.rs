@@ -422,6 +422,30 @@ async fn reading_is_measured_where_there_is_enough_to_read_and_bounded() {
     assert_eq!(doctor(&stage, 0)["estimate"]["read_bytes_per_second"], Value::Null, "--no-measure");
 }
 
+/// There is one clock on this machine, so blue is made to tell another time by the function that every session asks for it.
+#[tokio::test]
+async fn a_server_whose_clock_is_off_is_told_against_ours_and_against_the_other_one() {
+    let stage = Stage::new().await;
+    let an_hour_ahead = "
+        ALTER FUNCTION pg_catalog.clock_timestamp() RENAME TO right_time;
+        CREATE FUNCTION pg_catalog.clock_timestamp() RETURNS timestamptz LANGUAGE sql
+            AS $$ SELECT pg_catalog.right_time() + interval '1 hour' $$";
+    stage.pair.on_blue().await.run(an_hour_ahead).await.unwrap();
+    // Such a function is itself one that pg_dump leaves out.
+    let document = doctor(&stage, 3);
+    assert_eq!(heavy(&document), BTreeSet::from(["guard/clock", "guard/not-carried"]), "{document:#}");
+    let told = found(&document, "guard/clock");
+    let [ours, other] = told.as_slice() else { panic!("{told:?}") };
+    assert!(
+        ours.starts_with("warning blue: the clock of blue is 3") && ours.ends_with(" s ahead of that of this machine"),
+        "{ours}"
+    );
+    assert!(
+        other.starts_with("warning green: the clock of green is 3") && other.ends_with(" s behind that of blue"),
+        "{other}"
+    );
+}
+
 /// The ids that the guards give, as they stand in the source.
 fn ids_of_the_guards() -> BTreeSet<String> {
     let mut ids = BTreeSet::new();

@@ -183,6 +183,41 @@ async fn the_grants_that_are_named_are_those_that_are_missing() {
     assert_eq!(lines(&check(&plan).await), Vec::<String>::new());
 }
 
+/// What an earlier run of another role left, or a schema of that name that has nothing to do with us.
+#[tokio::test]
+async fn a_schema_teal_that_the_role_may_not_read_is_a_finding_and_what_is_said_opens_it() {
+    let pair = Pair::start("CREATE ROLE mover LOGIN PASSWORD 'x'; CREATE SCHEMA teal").await;
+    let as_mover = |name: &str| Target::parse(name, &pair.server.url_as("mover", "x", name)).unwrap();
+    let plan = plan(&as_mover("blue"), &as_mover("green"));
+    let retired = async || {
+        let (blue, green) = guard::connect_both(&plan).await.unwrap();
+        let found = guard::check(&plan, &blue, &green, false).await.unwrap();
+        found.into_iter().find(|finding| finding.id == "guard/blue-retired")
+    };
+    let blue = pair.on_blue().await;
+    let open = async |finding: Finding| {
+        assert_eq!(finding.severity, Severity::Blocker);
+        blue.run(finding.next.split(" -- ").next().unwrap()).await.unwrap();
+        finding.what
+    };
+    let told = "whether an earlier run switched away from blue can't be told: role \"mover\" may not read";
+    assert_eq!(open(retired().await.unwrap()).await, format!("{told} schema teal"));
+    assert_eq!(retired().await, None);
+
+    blue.run("REVOKE USAGE ON SCHEMA teal FROM mover; CREATE TABLE teal.decision (run text, at timestamptz)")
+        .await
+        .unwrap();
+    let what = format!("{told} teal.decision, where such a run wrote it down");
+    assert_eq!(open(retired().await.unwrap()).await, what);
+    assert_eq!(retired().await, None, "nothing was decided");
+    blue.run("REVOKE SELECT ON teal.decision FROM mover; INSERT INTO teal.decision VALUES ('r1', '2026-01-01')")
+        .await
+        .unwrap();
+    assert_eq!(open(retired().await.unwrap()).await, what);
+    let decided = retired().await.unwrap().what;
+    assert!(decided.starts_with("blue was retired by run r1 at 2026-01-01 00:00:00"), "{decided}");
+}
+
 #[tokio::test]
 async fn roles_that_green_lacks_are_made_by_what_is_said() {
     let blue = Pair::start(

@@ -116,6 +116,61 @@ fn it_is_said_as_json_as_sarif_and_as_annotations() {
 }
 
 #[test]
+fn a_plan_accepts_by_id_and_object_what_its_own_files_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    std::fs::create_dir(folder.path().join("m")).unwrap();
+    let sql = "SET lock_timeout = '1s';\nDROP TABLE u;\n-- migrate: accept drop-breaks-clients nobody reads it\nDROP TABLE v;\n";
+    write("m/1_a.sql", sql);
+    write("other.sql", "SET lock_timeout = '1s';\nDROP TABLE w;\n");
+    let plan = |accepts: &[&str]| {
+        let accept = |finding: &&str| format!("[[accept]]\nfinding = \"{finding}\"\nwhy = \"gone since 2.0\"\n");
+        let head = "name = \"a\"\nstrategy = \"in-place\"\n[databases]\nblue = \"${NO_SUCH_BLUE}\"\n[migrations]\nsource = \"m\"\n";
+        write("plan.toml", &(head.to_owned() + &accepts.iter().map(accept).collect::<String>()));
+    };
+    let lint = |args: &[&str]| {
+        let ran = migrate(folder.path(), &[&["lint", "--format", "json", "--sarif", "out.sarif"], args].concat());
+        let text = String::from_utf8(ran.stdout).unwrap();
+        let doc: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        let said = doc["findings"].as_array().unwrap().iter().map(|one| {
+            let by = one["accepted_by"].as_str().unwrap_or("-");
+            format!("{} {}:{} {by}", one["rule"].as_str().unwrap(), one["file"].as_str().unwrap(), one["line"])
+        });
+        (
+            ran.status.code(),
+            said.map(|one| one.replace(&format!("{}/", folder.path().display()), "")).collect::<Vec<_>>(),
+        )
+    };
+    let by_comment = "drop-breaks-clients m/1_a.sql:4 comment";
+    for object in ["lint/drop-breaks-clients", "lint/drop-breaks-clients:1_a.sql", "lint/drop-breaks-clients:1_a.sql:2"]
+    {
+        plan(&[object]);
+        let expected = vec!["drop-breaks-clients m/1_a.sql:2 plan".to_owned(), by_comment.to_owned()];
+        assert_eq!(lint(&["plan.toml"]), (Some(0), expected), "{object}");
+    }
+    let sarif: Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.path().join("out.sarif")).unwrap()).unwrap();
+    let kinds = ["external", "inSource"].map(|kind| Value::from(kind));
+    let results = &sarif["runs"][0]["results"];
+    assert_eq!([0, 1].map(|at| results[at]["suppressions"][0]["kind"].clone()), kinds);
+    // A file beside the plan is none of its own; what matches nothing is told, at its line, where it could have matched.
+    plan(&[
+        "lint/drop-breaks-clients:1_a.sql",
+        "lint/many-alters",
+        "lint/workload-star",
+        "lint/traced",
+        "guard/timeouts",
+    ]);
+    let (code, said) = lint(&["plan.toml", "other.sql"]);
+    let open = "drop-breaks-clients other.sql:2 -";
+    let expected = ["drop-breaks-clients m/1_a.sql:2 plan", by_comment, open, "plan/accept-unmatched plan.toml:11 -"];
+    assert_eq!((code, said), (Some(3), expected.map(str::to_owned).to_vec()));
+    std::fs::write(folder.path().join("q.sql"), "SELECT * FROM x").unwrap();
+    let (_, said) = lint(&["plan.toml", "--workload", "q.sql"]);
+    assert_eq!(said.last().unwrap(), "plan/accept-unmatched plan.toml:14 -");
+}
+
+#[test]
 fn what_can_t_be_read_is_a_finding_with_its_place_and_the_other_files_are_judged() {
     let folder = tempfile::tempdir().unwrap();
     let bad: [(&[u8], &str); 13] = [

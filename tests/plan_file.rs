@@ -1,5 +1,5 @@
-//! Every way a plan file can be wrong, as the operator sees it, and one of each kind that is right: the file as a whole, names,
-//! secrets and what comes later here; participants, checks, and the other sections in files of their own.
+//! Every way a plan file can be wrong, as the operator sees it, and one of each kind that is right: the file as a whole and
+//! what comes later here; names, secrets, participants, checks, and the other sections in files of their own.
 
 #![allow(clippy::unwrap_used)] // in the tests' own functions as well
 
@@ -9,6 +9,10 @@ mod check_sections;
 mod participant;
 #[path = "plan_file/event_and_lever.rs"]
 mod event_and_lever;
+#[path = "plan_file/names.rs"]
+mod names;
+#[path = "plan_file/secrets.rs"]
+mod secrets;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,7 +20,7 @@ use std::time::Duration;
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use teal::error::{Failure, Kind};
-use teal::plan::{Expect, MigrationSource, ParticipantKind, Plan, When, read_plan};
+use teal::plan::{Expect, MigrationSource, ParticipantKind, Plan, StandIns, Until, When, read_plan, read_rehearsal};
 
 const SMALL: &str = include_str!("fixtures/plan/small.toml");
 const EVENT: &str = r#"[[event]]
@@ -71,7 +75,6 @@ fn member(name: u8, group: &str) -> String {
 fn full() -> Plan {
     read_plan(Path::new("tests/fixtures/plan/full.toml"), &env).unwrap()
 }
-
 #[test]
 fn the_whole_plan_is_read() {
     let plan = full();
@@ -145,101 +148,6 @@ fn a_file_that_is_not_there_is_a_usage_failure() {
 }
 
 #[test]
-fn a_secret_of_several_lines_is_masked() {
-    let shown = refused(
-        &SMALL.replace("\"postgres://app:s3cret@blue.example/oauth\"", "\"\"\"\nhost=h\npassword=s3cret\"\"\""),
-    );
-    assert!(shown.contains("\"***\""), "{shown}");
-}
-
-proptest! {
-    #[test]
-    fn arbitrary_text_never_panics(text in "\\PC*") {
-        let _ = read(&text);
-    }
-
-    #[test]
-    fn a_plan_cut_and_pasted_anywhere_never_panics_nor_shows_a_secret(at in 0..SMALL.len(), insert in "[\\[\\]{}=\"'#\n$é,. a-c]{0,6}") {
-        let text = format!("{}{insert}{}", &SMALL[..at], &SMALL[at..]);
-        if let (_folder, Err(failure)) = read(&text) {
-            prop_assert!(!format!("{failure:?}").contains("s3cret"), "{failure:?}");
-        }
-    }
-}
-
-#[test]
-fn an_unknown_key_names_the_nearest() {
-    assert_snapshot!(refused(&SMALL.replace("green =", "gren =")), @r#"
-    plan.toml:6:1: unknown key "gren" in [databases]
-     --> plan.toml:6:1
-      |
-    6 | gren = "${GREEN_URL}"
-      | ^^^^ did you mean `green`?
-    "#);
-}
-
-#[test]
-fn an_unknown_section_names_the_nearest() {
-    assert_snapshot!(refused(&add("[snapshto]\njobs = 2")), @r#"
-    plan.toml:14:2: unknown key "snapshto"
-      --> plan.toml:14:2
-       |
-    14 | [snapshto]
-       |  ^^^^^^^^ did you mean `snapshot`?
-    "#);
-}
-
-#[test]
-fn a_key_that_nothing_resembles_is_unknown() {
-    assert_snapshot!(refused(&add("[cutover]\nfrobnicate = 1")), @r#"
-    plan.toml:15:1: unknown key "frobnicate" in [cutover]
-      --> plan.toml:15:1
-       |
-    15 | frobnicate = 1
-       | ^^^^^^^^^^
-    "#);
-}
-
-#[test]
-fn all_problems_are_shown_in_one_go() {
-    assert_snapshot!(refused(&SMALL.replace("small", "Small!").replace("\"events\"", "7")), @r#"
-    plan.toml:1:8: name must be 1 to 40 lowercase letters, digits, "-" or "_": it becomes part of object names (and 1 more)
-     --> plan.toml:1:8
-      |
-    1 | name = "Small!"
-      |        ^^^^^^^^
-
-    error: "writes" must be a string, not an integer
-      --> plan.toml:12:10
-       |
-    12 | writes = 7
-       |          ^
-    "#);
-}
-
-#[test]
-fn a_missing_key_points_at_its_section() {
-    assert_snapshot!(refused(&SMALL.replace("writes = \"events\"", "")), @r#"
-    plan.toml:11:1: missing key "writes" in [capture]
-      --> plan.toml:11:1
-       |
-    11 | [capture]
-       | ^^^^^^^^^
-    "#);
-}
-
-#[test]
-fn a_missing_section_is_named() {
-    assert_snapshot!(refused(&SMALL.replace("[capture]\nwrites = \"events\"\n", "")), @r#"
-    plan.toml:1:1: missing key "capture" in the plan
-     --> plan.toml:1:1
-      |
-    1 | name = "small"
-      | ^
-    "#);
-}
-
-#[test]
 fn text_that_is_not_toml_is_shown() {
     assert_snapshot!(refused(&SMALL.replace("strategy =", "strategy ==")), @r#"
     plan.toml:2:11: not TOML: extra `=`, expected nothing
@@ -251,127 +159,6 @@ fn text_that_is_not_toml_is_shown() {
 }
 
 #[test]
-fn a_broken_line_hides_its_secret() {
-    assert_snapshot!(refused(&SMALL.replace("/oauth\"", "/oauth")), @r#"
-    plan.toml:5:49: not TOML: invalid basic string, expected `"`
-     --> plan.toml:5:49
-      |
-    5 | blue = ***
-      |           ^
-    "#);
-}
-
-#[test]
-fn a_bad_url_is_masked() {
-    assert_snapshot!(refused(&SMALL.replace("blue.example/", "blue.example:port/")), @r#"
-    plan.toml:5:8: blue: not a connection URL: character 36: this should be a port; in a password, write / as %2F, @ as %40
-     --> plan.toml:5:8
-      |
-    5 | blue = "***"
-      |        ^^^^^
-    "#);
-}
-
-#[test]
-fn a_database_of_the_wrong_type_is_masked() {
-    assert_snapshot!(refused(&SMALL.replace("\"${GREEN_URL}\"", "[\"hunter2 s3cret\"]")), @r#"
-    plan.toml:6:9: "green" must be a string, not an array
-     --> plan.toml:6:9
-      |
-    6 | green = ["***"]
-      |         ^^^^^^^
-    "#);
-}
-
-#[test]
-fn a_secret_before_the_span_is_masked() {
-    assert_snapshot!(refused(&SMALL.replace("[databases]\n", "").replace("blue = ", "databases.blue = ").replace("green = \"${GREEN_URL}\"", "databases.green = \"${NO_URL}\" # was s3cret")), @r#"
-    plan.toml:5:20: the environment variable NO_URL is not set
-     --> plan.toml:5:20
-      |
-    5 | databases.green = "${NO_URL}" # ***
-      |                    ^^^^^^^^^
-    "#);
-}
-
-#[test]
-fn an_inline_table_keeps_the_column() {
-    assert_snapshot!(refused(&SMALL.replace("[databases]\n", "databases = {").replace("oauth\"\n", "oauth\", ").replace("green = \"${GREEN_URL}\"", "grene = \"${GREEN_URL}\" }")), @r#"
-    plan.toml:4:65: unknown key "grene" in [databases]
-     --> plan.toml:4:65
-      |
-    4 | databases = {blue = "***", grene = "${GREEN_URL}" }
-      |                            ^^^^^ did you mean `green`?
-    "#);
-}
-
-#[test]
-fn an_unset_variable_is_named() {
-    assert_snapshot!(refused(&SMALL.replace("GREEN_URL", "NO_URL")), @r#"
-    plan.toml:6:10: the environment variable NO_URL is not set
-     --> plan.toml:6:10
-      |
-    6 | green = "${NO_URL}"
-      |          ^^^^^^^^^
-    "#);
-}
-
-#[test]
-fn an_unset_variable_in_a_text_is_underlined() {
-    assert_snapshot!(refused(&SMALL.replace("\"migrations\"", "\"files/${NO_SUCH}/up\"")), @r#"
-    plan.toml:9:17: the environment variable NO_SUCH is not set
-     --> plan.toml:9:17
-      |
-    9 | source = "files/${NO_SUCH}/up"
-      |                 ^^^^^^^^^^
-    "#);
-}
-
-#[test]
-fn a_variable_s_value_is_never_shown() {
-    assert_snapshot!(refused(&SMALL.replace("\"blue-green\"", "\"${GREEN_URL}\"")), @r#"
-    plan.toml:2:12: strategy = "${GREEN_URL}" is none of "blue-green", "in-place"
-     --> plan.toml:2:12
-      |
-    2 | strategy = "${GREEN_URL}"
-      |            ^^^^^^^^^^^^^^
-    "#);
-}
-
-#[test]
-fn one_url_under_two_names_is_refused() {
-    assert_snapshot!(refused(&SMALL.replace("postgres://app:s3cret@blue.example/oauth", "${GREEN_URL}")), @r#"
-    plan.toml:6:9: green has the same URL as blue
-     --> plan.toml:6:9
-      |
-    6 | green = "${GREEN_URL}"
-      |         ^^^^^^^^^^^^^^
-    "#);
-}
-
-#[test]
-fn a_migrator_s_variables_are_masked() {
-    assert_snapshot!(refused(&SMALL.replace("source = \"migrations\"", "command = [\"up\"]\nenv = { A = \"s3cret\", B = 5 }")), @r#"
-    plan.toml:10:27: "B" must be a string, not an integer
-      --> plan.toml:10:27
-       |
-    10 | env = { A = "***", B = "***" }
-       |                        ^^^^^
-    "#);
-}
-
-#[test]
-fn a_url_in_a_program_is_masked() {
-    assert_snapshot!(refused(&SMALL.replace("source = \"migrations\"", "command = \"psql postgres://a:s3cret@h/d\"")), @r#"
-    plan.toml:9:11: "command" must be a list: programs are lists, never a shell string
-     --> plan.toml:9:11
-      |
-    9 | command = "***"
-      |           ^^^^^ write ["program", "argument", …]
-    "#);
-}
-
-#[test]
 fn a_shell_string_is_no_program() {
     assert_snapshot!(refused(&SMALL.replace("source = \"migrations\"", "command = \"hydra migrate\"")), @r#"
     plan.toml:9:11: "command" must be a list: programs are lists, never a shell string
@@ -379,39 +166,6 @@ fn a_shell_string_is_no_program() {
       |
     9 | command = "hydra migrate"
       |           ^^^^^^^^^^^^^^^ write ["program", "argument", …]
-    "#);
-}
-
-#[test]
-fn a_folder_and_a_migrator_exclude_each_other() {
-    assert_snapshot!(refused(&SMALL.replace("[capture]", "command = [\"up\"]\n\n[capture]")), @r#"
-    plan.toml:11:1: "source" and "command" exclude each other
-      --> plan.toml:11:1
-       |
-    11 | command = ["up"]
-       | ^^^^^^^
-    "#);
-}
-
-#[test]
-fn migrations_need_a_source() {
-    assert_snapshot!(refused(&SMALL.replace("source = \"migrations\"", "")), @r#"
-    plan.toml:8:1: [migrations] needs either "source" (a folder) or "command" (a program)
-     --> plan.toml:8:1
-      |
-    8 | [migrations]
-      | ^^^^^^^^^^^^
-    "#);
-}
-
-#[test]
-fn a_folder_takes_no_variables() {
-    assert_snapshot!(refused(&SMALL.replace("[capture]", "env = {}\n\n[capture]")), @r#"
-    plan.toml:11:1: "env" is for "command": files are run by Teal itself
-      --> plan.toml:11:1
-       |
-    11 | env = {}
-       | ^^^
     "#);
 }
 
@@ -457,9 +211,9 @@ fn an_accept_is_read_and_one_that_names_nothing_or_what_nothing_makes_safe_is_re
     assert_eq!(accepts[1].object.as_deref(), Some("002_a.sql:3"));
     let accept = |finding: &str| format!("[[accept]]\nfinding = \"{finding}\"\nwhy = \"w\"\n");
     let twice = accept("guard/timeouts").repeat(2);
-    let wrong = ["drop-table", "cutover/capture-gap", "lint/x:"].map(accept).concat();
+    let wrong = ["drop-table", "cutover/capture-gap", "lint/x:", "event/dead-letter"].map(accept).concat();
     assert_snapshot!(refused(&add(&format!("{wrong}{twice}[[accept]]\nfinding = \"guard/encoding\""))), @r#"
-    plan.toml:15:11: "drop-table" names no finding (and 4 more)
+    plan.toml:15:11: "drop-table" names no finding (and 5 more)
       --> plan.toml:15:11
        |
     15 | finding = "drop-table"
@@ -477,16 +231,22 @@ fn an_accept_is_read_and_one_that_names_nothing_or_what_nothing_makes_safe_is_re
     21 | finding = "lint/x:"
        |           ^^^^^^^^^ write area/slug, or area/slug:object, as it is shown
 
-    error: a second accept named "guard/timeouts"
-      --> plan.toml:27:11
+    error: "event/dead-letter" names no event: each is accepted by itself
+      --> plan.toml:24:11
        |
-    27 | finding = "guard/timeouts"
+    24 | finding = "event/dead-letter"
+       |           ^^^^^^^^^^^^^^^^^^^ write 'event/dead-letter:event 17 …', as it is shown
+
+    error: a second accept named "guard/timeouts"
+      --> plan.toml:30:11
+       |
+    30 | finding = "guard/timeouts"
        |           ^^^^^^^^^^^^^^^^
 
     error: missing key "why" in [[accept]]
-      --> plan.toml:29:1
+      --> plan.toml:32:1
        |
-    29 | [[accept]]
+    32 | [[accept]]
        | ^^^^^^^^^^
     "#);
 }
@@ -585,50 +345,6 @@ fn in_place_there_is_one_database_and_what_is_about_two_is_refused() {
        |
     14 | [[event]]
        |   ^^^^^
-    "#);
-}
-
-#[test]
-fn an_unknown_value_lists_the_valid_ones() {
-    assert_snapshot!(refused(&add("[[participant]]\nname = \"pooler\"\nkind = \"comand\"")), @r#"
-    plan.toml:16:8: kind = "comand" is none of "command", "file", "http"
-      --> plan.toml:16:8
-       |
-    16 | kind = "comand"
-       |        ^^^^^^^^ did you mean `command`?
-    "#);
-}
-
-#[test]
-fn a_database_is_not_named_like_a_key_of_a_check() {
-    assert_snapshot!(refused(&SMALL.replace("[migrations]", "sql = \"postgres://a:s3cret@h/d\"\n[migrations]")), @r#"
-    plan.toml:8:1: "sql" can't name a database: lowercase letters, digits, "-" and "_", none of name, sql, expect
-     --> plan.toml:8:1
-      |
-    8 | sql = "***"
-      | ^^^
-    "#);
-}
-
-#[test]
-fn what_a_url_asks_for_and_can_not_have_is_refused_with_its_place_and_reason() {
-    assert_snapshot!(refused(&SMALL.replace("example/oauth", "example/oauth?requirepeer=postgres")), @r#"
-    plan.toml:5:8: blue: character 54 of the connection string: requirepeer is not supported
-     --> plan.toml:5:8
-      |
-    5 | blue = "***"
-      |        ^^^^^ the owner of a socket's server is not looked at
-    "#);
-}
-
-#[test]
-fn a_broken_section_of_databases_hides_all_values() {
-    assert_snapshot!(refused(&SMALL.replace("\"${GREEN_URL}\"", "\"hunter2")), @r#"
-    plan.toml:6:17: not TOML: invalid basic string, expected `"`
-     --> plan.toml:6:17
-      |
-    6 | green = ***
-      |            ^
     "#);
 }
 

@@ -85,10 +85,11 @@ async fn a_dump_and_a_folder_lead_to_a_verdict_and_a_report_and_leave_nothing() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failing_migration_is_shown_at_its_place_and_a_failing_check_by_its_name() {
-    let ground = Ground::new().await;
+    let ground = Ground::with(SCHEMA, &format!("{PARTICIPANTS}{LEVERS}")).await;
     ground.stage.edit("plan.toml", "\"SELECT count(*) FROM token WHERE state = 'live'\"", "\"SELECT 7\"");
     let ran = ground.run(&["rehearse", "--from", "blue.dump"]).expect(3);
     assert!(ran.stderr.contains("live tokens kept") && ran.stdout.contains("Verdict: failed."), "{}", ran.stdout);
+    assert_eq!(ground.stage.read("lever"), "turned\nback\n", "however it ends");
 
     ground.stage.edit("migrations/002_state.sql", "DROP COLUMN active", "DROP COLUMN aktive");
     let arguments = ["rehearse", "--from", "blue.dump", "--junit", "junit.xml", "--annotations", "github"];
@@ -150,6 +151,23 @@ const STAND_IN: &str = r#"
 commit = ["touch", "stood-in"]
 committed = ["test", "-e", "stood-in"]
 "#;
+/// The one has something that stands in for it, the other has nothing.
+const LEVERS: &str = r#"
+[[lever]]
+name = "lifetime"
+before = ["false"]
+after = ["false"]
+wait = "1h"
+until = "finish"
+
+[[lever]]
+name = "cache"
+before = ["false"]
+
+[rehearse.lever.lifetime]
+before = ["sh", "-c", "echo turned >> lever"]
+after = ["sh", "-c", "echo back >> lever"]
+"#;
 
 const KINDS_SCHEMA: &str = "
     CREATE TABLE ticket (id bigserial PRIMARY KEY, deleted_at timestamptz,
@@ -163,7 +181,8 @@ const KINDS_SCHEMA: &str = "
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_every_kind_are_made_on_a_staging_s_copy_or_said_not_to_be_and_the_servers_can_be_kept() {
-    let ground = Ground::with(&format!("{SCHEMA}{KINDS_SCHEMA}"), &format!("{KINDS}{PARTICIPANTS}{STAND_IN}")).await;
+    let ground =
+        Ground::with(&format!("{SCHEMA}{KINDS_SCHEMA}"), &format!("{KINDS}{PARTICIPANTS}{LEVERS}{STAND_IN}")).await;
     let url = ground.stage.pair.server.url("blue");
     let mut command = ground.command(&["rehearse", "--from-env", "STAGING_URL", "--keep", "--format", "json"]);
     let ran = Ran::of(command.env("STAGING_URL", &url).output().unwrap()).expect(0);
@@ -172,7 +191,8 @@ async fn events_of_every_kind_are_made_on_a_staging_s_copy_or_said_not_to_be_and
     assert!(doc["source"]["snapshot_ms"].is_u64() && !ran.stdout.contains(&url), "{doc:#}");
     // What stands in for a participant is prepared, committed and asked as that would be; the other one is skipped.
     assert!(ground.stage.path("stood-in").exists() && !ground.stage.path("current").exists());
-    assert_eq!(doc["left_out"], serde_json::json!(["participant \"conf\": skipped"]));
+    assert_eq!(doc["left_out"], serde_json::json!(["participant \"conf\": skipped", "lever \"cache\": not turned"]));
+    assert_eq!(ground.stage.read("lever"), "turned\nback\n");
     let mut shown = doc.clone();
     for event in shown["events"].as_array_mut().unwrap() {
         // Which moments there was time for differs from run to run.

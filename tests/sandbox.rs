@@ -1,8 +1,15 @@
 //! Throwaway servers are real, private, and gone afterwards.
 
+#![allow(clippy::unwrap_used)] // a test may fail by panicking, its helpers included
+
 mod support;
 
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+
 use support::Pair;
+use support::running::until;
 use teal::catalog::read_tables;
 use teal::postgres::{Access, Target};
 use teal::sandbox::Server;
@@ -47,4 +54,29 @@ async fn a_read_only_session_cannot_write_and_tables_are_read_with_their_facts()
     assert_eq!(token.columns.iter().map(|c| c.binary_safe).collect::<Vec<_>>(), [true, false, true]);
     assert_eq!(token.copied_columns().count(), 2);
     assert_eq!(token.primary_key[0].0, "id");
+}
+
+/// Killed while initdb fills the folder, or while `pg_ctl` starts the server, too: the guard waits for them.
+#[tokio::test]
+async fn killed_at_any_moment_of_its_making_a_server_leaves_no_folder_and_no_process() {
+    for place in teal::failpoint::SANDBOX_PLACES {
+        let parent = tempfile::Builder::new().prefix("k").tempdir().unwrap();
+        std::fs::set_permissions(parent.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let mut demo = Command::new(env!("CARGO_BIN_EXE_migrate"));
+        demo.args(["demo", "--rows", "20"]).env("TEAL_CRASH_AT", place).env("TMPDIR", parent.path());
+        let ended = demo.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+        assert_eq!(ended.signal(), Some(9), "{place} was not reached");
+        until(&format!("nothing of {place}"), async || {
+            parent.path().read_dir().unwrap().next().is_none() && !is_named_by_a_process(parent.path())
+        })
+        .await;
+    }
+}
+
+/// Whether the folder stands in the arguments of any process.
+fn is_named_by_a_process(folder: &std::path::Path) -> bool {
+    let folder = folder.display().to_string();
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let arguments = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+    arguments.into_iter().any(|arguments| String::from_utf8_lossy(&arguments).contains(&folder))
 }

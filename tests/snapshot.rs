@@ -101,7 +101,7 @@ impl<'a> Copy<'a> {
         let (on_blue, on_green) = (self.pair.on_blue().await, self.pair.on_green().await);
         snapshot::set_sequences(&on_blue, &on_green, 0).await.unwrap();
         snapshot::copy_settings(&on_blue, &on_green).await.unwrap();
-        snapshot::analyze(green, 2, &self.notices, &self.cancel).await.unwrap();
+        snapshot::analyze(green, Jobs::fixed(2), &self.notices, &self.cancel).await.unwrap();
     }
 }
 

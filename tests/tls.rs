@@ -234,6 +234,102 @@ async fn client_certificates_and_channel_binding_do_what_the_server_asks() {
     assert_eq!(site.libpq(&with("mine")), "refused");
 }
 
+/// What OpenSSL says.
+fn openssl(args: &[&str]) -> String {
+    let done = Command::new("openssl").args(args).output().unwrap();
+    assert!(done.status.success(), "openssl {args:?}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap().trim().to_owned()
+}
+
+#[tokio::test]
+async fn keys_with_a_passphrase_are_read_here_and_by_programs_which_are_told_it_where_nobody_sees_it() {
+    let site = Site::start();
+    let clients = Authority::new("clients");
+    serve(&site.server, &site.authority.sign(&names(&[HOST], "server")), Some(&clients.certificate)).await;
+    let_in(&site.server, "hostssl all all all cert").await;
+    let mine = clients.sign(&names(&[], "postgres"));
+    let (certificate, key) = (site.file("mine.crt", &mine.certificate), site.file("plain.key", &mine.key));
+    let sealed = |name: &str, how: &[&str]| {
+        let file = site.file(name, "");
+        openssl(&[how, &["-in", key.as_str(), "-out", file.as_str(), "-passout", "pass:s3cret x"]].concat());
+        file
+    };
+    let base = format!("sslmode=verify-full&sslrootcert={}", site.path("root.crt").display());
+    let with = |key: &str, more: &str| format!("{base}&sslcert={certificate}&sslkey={key}{more}");
+    let (right, wrong) = ("&sslpassword=s3cret%20x", "&sslpassword=s3kret");
+    for (name, how) in [
+        ("pbkdf2.key", ["pkcs8", "-topk8", "-v2", "aes-256-cbc"].as_slice()),
+        ("scrypt.key", &["pkcs8", "-topk8", "-scrypt"]),
+    ] {
+        let file = sealed(name, how);
+        assert_eq!(site.ours(&with(&file, right)).await, FULL, "{name}");
+        assert_eq!(site.libpq(&with(&file, right)), "TLSv1.3", "{name}");
+        site.refuses(&with(&file, ""), "it has a passphrase, and there is none: sslpassword", "TLS").await;
+        site.refuses(&with(&file, wrong), "sslpassword is not its passphrase", "TLS").await;
+        assert_eq!(site.libpq(&with(&file, wrong)), "refused", "{name}");
+    }
+    // One that needs none is read all the same.
+    assert_eq!(site.ours(&with(&key, right)).await, FULL);
+    let old = sealed("old.key", &["ec", "-aes256"]);
+    site.refuses(&with(&old, right), "old form; bring it into PKCS#8: openssl pkcs8 -topk8", "TLS").await;
+
+    let target = site.target(&with(&key, right));
+    let told: Vec<String> = target.program_env().into_iter().map(|(_, value)| value).collect();
+    let shown = format!("{target:?} {} {told:?}", target.program_conninfo());
+    assert!(!shown.contains("s3cret x"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_certificate_is_sent_or_kept_back_as_sslcertmode_says() {
+    let site = Site::start();
+    let clients = Authority::new("clients");
+    serve(&site.server, &site.authority.sign(&names(&[HOST], "server")), Some(&clients.certificate)).await;
+    let mine = clients.sign(&names(&[], "postgres"));
+    let (certificate, key) = (site.file("mine.crt", &mine.certificate), site.file("mine.key", &mine.key));
+    let base = format!("sslmode=verify-full&sslrootcert={}", site.path("root.crt").display());
+    let mine = format!("{base}&sslcert={certificate}&sslkey={key}");
+    for mode in ["disable", "allow", "require"] {
+        assert_eq!(site.ours(&format!("{mine}&sslcertmode={mode}")).await, FULL, "{mode}");
+        assert_eq!(site.libpq(&format!("{mine}&sslcertmode={mode}")), "TLSv1.3", "{mode}");
+    }
+    let demands = |how: &str| format!("sslcertmode=require demands our certificate, and {how}");
+    site.refuses(&format!("{base}&sslcertmode=require"), &demands("there is none to send"), "ssl_ca_file").await;
+    site.refuses("sslmode=disable&sslcertmode=require", &demands("there is no TLS"), "ssl_ca_file").await;
+
+    let_in(&site.server, "hostssl all all all cert").await;
+    let kept = format!("{mine}&sslcertmode=disable");
+    site.refuses(&kept, "requires a valid client certificate", "sslcert and sslkey").await;
+    assert_eq!(site.libpq(&kept), "refused");
+    assert_eq!(site.ours(&format!("{mine}&sslcertmode=require")).await, FULL);
+
+    let_in(&site.server, "hostssl all all all scram-sha-256").await;
+    set(&site.server, &[("ssl_ca_file", String::new())]).await;
+    site.refuses(&format!("{mine}&sslcertmode=require"), &demands("the server did not ask for it"), "ssl_ca_file")
+        .await;
+}
+
+#[tokio::test]
+async fn a_folder_of_revocation_lists_is_looked_into_by_the_names_that_openssl_gives() {
+    let site = Site::start();
+    let mut server = names(&[HOST], "server");
+    server.serial_number = Some(42u64.into());
+    serve(&site.server, &site.authority.sign(&server), None).await;
+    std::fs::create_dir(site.path("lists")).unwrap();
+    let folder = site.path("lists").display().to_string();
+    let with = format!("sslmode=verify-full&sslrootcert={}&sslcrldir={folder}", site.path("root.crt").display());
+    site.refuses(&with.replace("lists", "nowhere"), "nowhere: No such file", "TLS").await;
+    let put = |name: &str, serial: u64| site.file(&format!("lists/{name}"), &site.authority.revokes(&[serial]));
+    let file = put("by-its-own-name.pem", 42);
+    site.refuses(&with, "holds none by its hash; openssl rehash", "TLS").await;
+    assert_eq!(site.libpq(&with), "refused");
+    let hash = openssl(&["crl", "-hash", "-noout", "-in", &file]);
+    put(&format!("{hash}.r0"), 43);
+    assert_eq!((site.ours(&with).await.as_str(), site.libpq(&with).as_str()), (FULL, "TLSv1.3"));
+    put(&format!("{hash}.r0"), 42);
+    site.refuses(&with, "the server's certificate is revoked", "certificate").await;
+    assert_eq!(site.libpq(&with), "refused");
+}
+
 fn open_to_all(path: &Path) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();

@@ -78,7 +78,7 @@ pub async fn run((blue, green): (&Target, &Target), jobs: usize, chunk: Option<u
     snapshot::set_sequences(&on_blue, &on_green, 0).await?;
     snapshot::copy_settings(&on_blue, &on_green).await?;
     parts.rest = clock.lap();
-    snapshot::analyze(green, jobs, &notices, &cancel).await?;
+    snapshot::analyze(green, Jobs::fixed(jobs), &notices, &cancel).await?;
     parts.analyze = clock.lap();
 
     let sessions = snapshot::join_up_to(jobs, blue, &export.point, &notices).await?;

@@ -11,6 +11,7 @@ mod gaps;
 mod outbox;
 mod predicate;
 mod remove;
+mod text_form;
 mod trigger;
 
 pub use gaps::gaps;

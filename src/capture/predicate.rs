@@ -9,7 +9,8 @@ use crate::ddl::lex::Lexer;
 use crate::error::{Context, Failure, Result};
 use crate::postgres::{Db, Name};
 
-/// The predicate over `old` and over `new`.
+/// The predicate over `old` and over `new`: conditions, to be used where NULL counts as false or behind `IS TRUE`. They
+/// carry none themselves: every node of a trigger's WHEN is read anew by each statement on the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Predicate {
     /// Over the row before.
@@ -31,7 +32,7 @@ pub async fn resolve_predicate(db: &Db, table: &Name, predicate: &str) -> Result
     // The newline ends a comment that the plan's text may end in.
     let view = format!(
         "BEGIN; CREATE TEMP VIEW teal_predicate AS SELECT 1 AS one FROM {table} AS {ALIAS}, \
-         (SELECT 1 AS two) AS teal_second WHERE ({predicate}\n) IS TRUE; SET LOCAL search_path = ''"
+         (SELECT 1 AS two) AS teal_second WHERE ({predicate}\n); SET LOCAL search_path = ''"
     );
     let text = async {
         db.run(&view).await?;

@@ -21,7 +21,7 @@ use crate::journal::Store;
 use crate::plan::read_plan;
 use crate::postgres::{Access, Target};
 use crate::report::{PlanDoc, RunReport, plan_text, run_report, run_text, text};
-use crate::sandbox::Server;
+use crate::sandbox::{Folder, Server};
 use crate::step::{Step, StepId};
 use crate::units::{show_bytes, show_millis};
 
@@ -37,7 +37,8 @@ pub struct DemoArgs {
     /// Access tokens on blue; the other tables are in proportion
     #[arg(long, default_value_t = 100_000)]
     rows: u64,
-    /// Where plan, journal and report are written; a new folder below the temporary one by default
+    /// Where plan, journal and report are written; by default a new folder below the temporary one, which stays where
+    /// the upgrade was tried
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// PostgreSQL's major version for green; this machine must have its server programs
@@ -82,6 +83,8 @@ struct Stage {
     green: Target,
     paths: PlanPaths,
     dir: PathBuf,
+    /// The same where it is ours: gone with us unless there is something to read in it.
+    own: Option<Folder>,
     urls: [(&'static str, String); 3],
     // Dropped last: the servers end with it.
     _servers: [Server; 2],
@@ -98,7 +101,7 @@ pub async fn run(args: DemoArgs, out: &Output) -> Result<()> {
 }
 
 async fn play(args: &DemoArgs, out: &Output, stop: &CancellationToken, begun: Instant) -> Result<()> {
-    let stage = set_the_stage(args, out).await?;
+    let mut stage = set_the_stage(args, out).await?;
     let traffic = Traffic::start(&stage.paths.conf, CLIENTS, fastrand::u64(..));
     wait_for_writes(&traffic, Side::Blue, WARM, stop).await?;
     out.say(&format!(
@@ -115,7 +118,10 @@ async fn play(args: &DemoArgs, out: &Output, stop: &CancellationToken, begun: In
         wait_for_writes(&traffic, Side::Green, WARM, stop).await?;
     }
     let ledger = traffic.stop().await;
-    upgraded?;
+    if let (false, Some(own)) = (stop.is_cancelled(), stage.own.take()) {
+        own.keep()?;
+    }
+    upgraded.map_err(|e| e.state(format!("both servers are gone; plan and journal lie in {}", stage.dir.display())))?;
 
     let green = stage.green.connect(Access::ReadOnly).await?;
     let audit = ledger.audit(&green).await?;
@@ -131,9 +137,13 @@ async fn play(args: &DemoArgs, out: &Output, stop: &CancellationToken, begun: In
 }
 
 async fn set_the_stage(args: &DemoArgs, out: &Output) -> Result<Stage> {
-    let dir = match &args.dir {
-        Some(dir) => std::path::absolute(dir)?,
-        None => tempfile::Builder::new().prefix("teal-demo-").tempdir()?.keep(),
+    let own = match &args.dir {
+        Some(_) => None,
+        None => Some(Folder::new(&std::env::temp_dir(), "teal-demo-")?),
+    };
+    let dir = match (&args.dir, &own) {
+        (Some(dir), _) => std::path::absolute(dir)?,
+        (None, own) => own.as_ref().map(|own| own.path().to_owned()).unwrap_or_default(),
     };
     let green = match args.green_version {
         Some(major) => Server::start_major(major, &[]),
@@ -157,7 +167,7 @@ async fn set_the_stage(args: &DemoArgs, out: &Output) -> Result<Stage> {
     let paths = write_files(&dir, &blue, &green)?;
     let (blue, green) = (Target::parse("blue", &blue)?, Target::parse("green", &green)?);
     prepare_blue(&blue, args.rows).await?;
-    Ok(Stage { green, paths, dir, urls, _servers: servers })
+    Ok(Stage { green, paths, dir, own, urls, _servers: servers })
 }
 
 async fn read_inputs(stage: &Stage) -> Result<Inputs> {

@@ -82,8 +82,8 @@ const EXPLANATIONS: &[Explanation] = &[
     ),
     of(
         "cutover/dead-letter",
-        "An event could not be replayed on green. The cutover waits until it is: mend the event's replay \
-                               statement in the plan and run apply, which tries every dead letter again.",
+        "An event could not be replayed on green. The cutover waits until it is: mend the event's replay statement in the \
+         plan and run apply, which tries every dead letter again; or accept its loss, see event/dead-letter.",
     ),
     of(
         "cutover/green-open",
@@ -131,7 +131,13 @@ const EXPLANATIONS: &[Explanation] = &[
         "The plan's window. A blocker while it is closed, or closes too soon for the deadline and the participants' \
          timeouts; it says when it opens next. A note, with the time that is left, while it is open.",
     ),
-    of("event/dead-letter", "An event could not be replayed on green; see cutover/dead-letter."),
+    of(
+        "event/dead-letter",
+        "An event could not be replayed on green, and later events of its key wait behind it. Mend its replay statement in \
+         the plan, or what is in its way on green, and run apply, which tries it again. Where green can do without it, accept \
+         its loss: [[accept]] with finding = 'event/dead-letter:' and the object as it is shown, so          'event/dead-letter:event 17 token revoked {\"signature\": \"t7\"}', and a why. The next apply gives that one event \
+         up for good: it is in the journal and the report, is never tried again, and later events of its key go on.",
+    ),
     of(
         "event/not-verified",
         "An event was replayed, and the plan's `verify` still finds a row: the replay statement does not do \
@@ -144,7 +150,7 @@ const EXPLANATIONS: &[Explanation] = &[
     of(
         "guard/blue-retired",
         "An earlier run switched away from this blue, and its fence stands: another database serves. Name that one as \
-         blue for the next upgrade.",
+         blue for the next upgrade. Or our role may not look: schema teal is another role's.",
     ),
     of(
         "guard/client-roles",

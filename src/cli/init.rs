@@ -75,6 +75,13 @@ pub async fn run(args: InitArgs, out: &Output) -> Result<()> {
         (None, Some(variable)) => Wanted::Command { argv: args.command.clone(), variable: variable.clone() },
         (None, None) => return Err(Failure::usage("name the migrations: --migrations DIR")),
     };
+    // A large dump takes its time: what can't end well is said before.
+    if let Wanted::Folder(folder) = &wanted {
+        read_migrations_folder(folder)?;
+    }
+    if !to_stdout {
+        beside("", &path).map_err(|e| Failure::usage(e.what).hint("name a file elsewhere: -o FILE"))?;
+    }
     out.say(match origin {
         Origin::Live(_) => "Looking at blue, and running what is pending on a throwaway copy of its schema …\n",
         Origin::Copy(_) => "Restoring into a throwaway server, and running what is pending on a copy …\n",
@@ -98,6 +105,19 @@ pub async fn run(args: InitArgs, out: &Output) -> Result<()> {
         out.result(&doc, || init_text(&doc));
     }
     Ok(())
+}
+
+fn read_migrations_folder(folder: &Path) -> Result<()> {
+    let wrong = |why: &str| {
+        Failure::usage(format!("migrations folder {}: {why}", folder.display()))
+            .state("nothing was read or written")
+            .hint("name the folder of the files that are to be run: --migrations DIR")
+    };
+    match std::fs::read_dir(folder).map(|mut entries| entries.next().is_none()) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(wrong("it is empty")),
+        Err(e) => Err(wrong(&e.to_string())),
+    }
 }
 
 /// Where blue is looked at, and the variable that the plan reads its URL from.
@@ -160,7 +180,7 @@ fn beside(text: &str, path: &Path) -> Result<tempfile::NamedTempFile> {
         file.as_file().sync_all()?;
         Ok(file)
     };
-    make().with_context(|| format!("writing into {}", folder.display()))
+    make().map_err(|e| Failure::failed(format!("writing into {}: {}", folder.display(), e.kind())))
 }
 
 /// As a shell takes it.

@@ -95,7 +95,7 @@ fn the_only_plan() -> Result<PathBuf> {
     match plans.as_slice() {
         [one] => Ok(one.strip_prefix(".").unwrap_or(one).to_owned()),
         [] => Err(Failure::usage("no plan named, and this folder holds none")
-            .hint("name it: migrate <command> path/to/plan.toml, or set MIGRATE_PLAN")),
+            .hint("name it: migrate <command> path/to/plan.toml, or set MIGRATE_PLAN; a first one is made by: migrate init --help")),
         several => {
             let names: Vec<String> = several.iter().map(|path| path.display().to_string()).collect();
             Err(Failure::usage(format!("no plan named, and this folder holds {}: {}", several.len(), names.join(", ")))

@@ -1,32 +1,24 @@
 //! `migrate lint`: what migration files would do to a live database, from their text alone.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::{Output, workload};
-use crate::catalog::{Figures, read_figures, read_server};
+use super::files::{FilesArgs, Schema, Source, Sources, sources};
+use super::{Output, explain, workload};
 use crate::ddl::lint::{Linter, runs_in_transaction};
+use crate::ddl::trace::{self, Chain};
 use crate::ddl::workload::judge;
-use crate::ddl::{self, Folder, Layout, Listing, Migration, SqlFile, read_sql_file, trace};
 use crate::error::{Context, Failure, Result};
-use crate::plan::{MigrationSource, read_plan};
-use crate::postgres::{Access, Target};
-use crate::rehearse::{Shadow, Source as Named, raise_shadow, schema_of_database, schema_of_file};
-use crate::report::{LintDoc, lint_text};
+use crate::plan::Accept;
+use crate::rehearse::{Shadow, raise_shadow};
+use crate::report::{LintDoc, lint_text, text::count};
 
 #[derive(Debug, Args)]
 pub struct LintArgs {
-    /// SQL files, folders of migrations, or plans; each file is read in the light of those before it
-    #[arg(required = true, value_name = "FILE|FOLDER|PLAN")]
-    paths: Vec<PathBuf>,
-    /// What the database is like before: a dump of its schema (pg_dump --schema-only, or an archive), or the database
-    /// itself as '${NAME}', a variable that holds its URL; it is only read
-    #[arg(long, value_name = "FILE|${NAME}")]
-    schema: Option<String>,
-    /// The major version of the server that the files are for [default: that of --schema '${NAME}']
-    #[arg(long, value_name = "MAJOR", value_parser = clap::value_parser!(u32).range(14..=18))]
-    pg: Option<u32>,
+    #[command(flatten)]
+    files: FilesArgs,
     /// Also run the files on a throwaway server with that schema, and say what they really do: DO blocks, functions,
     /// CASCADE
     #[arg(long)]
@@ -52,19 +44,9 @@ enum Annotations {
     None,
 }
 
-/// A file, whether its tool runs it in a transaction, and which tool that is.
-pub(super) struct Source {
-    pub(super) file: SqlFile,
-    pub(super) in_transaction: bool,
-    pub(super) layout: &'static str,
-}
-
 pub async fn run(args: LintArgs, out: &Output) -> Result<()> {
-    let schema = match &args.schema {
-        Some(named) => Some(Schema::read(named).await?),
-        None => None,
-    };
-    let major = args.pg.or(schema.as_ref().and_then(|schema| schema.major));
+    let schema = args.files.schema().await?;
+    let major = args.files.major(schema.as_ref());
     let mut linter = Linter::of_major(major);
     let mut doc = LintDoc::new();
     if let Some(schema) = &schema {
@@ -72,27 +54,37 @@ pub async fn run(args: LintArgs, out: &Output) -> Result<()> {
         linter.measure(schema.figures.clone());
     }
     let shadow = if args.trace { Some(traceable(schema.as_ref(), major).await?) } else { None };
-    for path in &args.paths {
-        let sources = match sources(path) {
+    let mut chain = shadow.as_ref().map(|shadow| Chain::on(&shadow.target));
+    let mut plans = Vec::new();
+    for path in &args.files.paths {
+        let Sources { files, accepts } = match sources(path) {
             Ok(sources) => sources,
             Err(unreadable) => {
                 doc.refuse(unreadable)?;
                 continue;
             }
         };
-        for Source { file, in_transaction, .. } in sources {
+        let mut accepted = Accepted { plan: path, accepts, met: BTreeSet::new() };
+        for Source { file, name, in_transaction, .. } in files {
             let in_transaction = runs_in_transaction(&file, in_transaction && !args.no_transaction);
-            let steps = match &shadow {
-                Some(shadow) => trace::trace(&shadow.target, &file, in_transaction).await?,
+            let steps = match &mut chain {
+                Some(chain) => chain.run(&file, in_transaction).await?,
                 None => Vec::new(),
             };
             let found = linter.lint_traced(&file, in_transaction, &steps);
-            doc.add(&file, found);
+            doc.add(&file, &name, found, &mut |id, object| accepted.why(id, object));
         }
+        plans.push(accepted);
     }
     if let Some(named) = &args.workload {
         let (source, queries) = workload::read(named).await?;
-        doc.add_workload(&source, judge(&queries, linter.changes()));
+        let by_plan = &mut |id: &str, object: &str| plans.iter_mut().find_map(|plan| plan.why(id, object));
+        doc.add_workload(&source, judge(&queries, linter.changes(), linter.before()), by_plan);
+    }
+    for plan in &plans {
+        for accept in plan.unmatched(args.trace, args.workload.is_some()) {
+            doc.add_unmatched(plan.plan, accept);
+        }
     }
     if let Some(path) = &args.sarif {
         let sarif = serde_json::to_string_pretty(&doc.sarif())?;
@@ -109,44 +101,11 @@ pub async fn run(args: LintArgs, out: &Output) -> Result<()> {
     }
     match doc.blockers() {
         0 => Ok(()),
-        count => Err(Failure::blocked(crate::report::text::count(count, "unaccepted blocker")).hint(
-            "write what stands behind \"instead\", or accept one in a comment before its statement: -- migrate: accept RULE reason",
+        blockers => Err(Failure::blocked(count(blockers, "unaccepted blocker")).hint(
+            "write what stands behind \"instead\", or accept one: in a comment before its statement, -- migrate: accept RULE reason, or in \
+             the plan by [[accept]]",
         )),
     }
-}
-
-/// What the database is like before the files.
-pub(super) struct Schema {
-    pub(super) sql: SqlFile,
-    /// Sizes and rates of a live one.
-    figures: Option<Figures>,
-    /// The major version of a live one.
-    pub(super) major: Option<u32>,
-}
-
-impl Schema {
-    pub(super) async fn read(named: &str) -> Result<Self> {
-        let Some(target) = database(named, "the schema's database")? else {
-            return Ok(Self { sql: schema_of_file(Path::new(named)).await?, figures: None, major: None });
-        };
-        let db = target.connect(Access::ReadOnly).await?;
-        let major = u32::try_from(read_server(&db).await?.major()).ok();
-        let figures = Some(read_figures(&db).await?);
-        Ok(Self { sql: schema_of_database(&target).await?, figures, major })
-    }
-}
-
-/// The database that an argument names, by a variable or a URL; none where it is a path. No message repeats a URL.
-pub(super) fn database(named: &str, as_what: &str) -> Result<Option<Target>> {
-    let url = match named.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
-        Some(name) => std::env::var(name).map_err(|_| {
-            Failure::usage(format!("the environment variable {name} is not set"))
-                .hint(format!("set {name} to the URL of the database"))
-        })?,
-        None if Named::is_url(named) => named.to_owned(),
-        None => return Ok(None),
-    };
-    Target::parse(as_what, &url).map(Some)
 }
 
 /// A shadow that sees what is run on it.
@@ -156,34 +115,31 @@ async fn traceable(schema: Option<&Schema>, major: Option<u32>) -> Result<Shadow
     Ok(shadow)
 }
 
-pub(super) fn sources(path: &Path) -> Result<Vec<Source>> {
-    let folder = if path.is_dir() {
-        ddl::read_folder(path)?
-    } else if path.extension().is_some_and(|end| end == "toml") {
-        folder_of(path)?
-    } else {
-        return Ok(vec![Source { file: read_sql_file(path)?, in_transaction: true, layout: "plain" }]);
-    };
-    let source = |migration: Migration| Source {
-        in_transaction: migration.apart.is_none(),
-        layout: migration.layout.name,
-        file: migration.sql,
-    };
-    Ok(folder.migrations.into_iter().map(source).collect())
+/// The accepts of a plan, and which of them have met a finding.
+struct Accepted<'a> {
+    plan: &'a Path,
+    accepts: Vec<Accept>,
+    met: BTreeSet<usize>,
 }
 
-/// The folder of a plan. No database is asked, so variables that name one need not be set.
-fn folder_of(plan: &Path) -> Result<Folder> {
-    // Another one for each name: blue and green must differ.
-    let nobody = |name: &str| format!("postgres://nobody@localhost/{}", name.to_lowercase());
-    let env = |name: &str| Some(std::env::var(name).unwrap_or_else(|_| nobody(name)));
-    let migrations = read_plan(plan, &env)?.migrations;
-    let MigrationSource::Folder(folder) = migrations.source else {
-        let what = format!("{}: its migrator is a program: there are no files to read", plan.display());
-        return Err(Failure::usage(what).hint("name the migrator's SQL files, if it has any: migrate lint FILES"));
-    };
-    match migrations.layout.as_deref().and_then(Layout::named) {
-        Some(layout) => ddl::read_listing(&Listing::read(&folder)?, layout),
-        None => ddl::read_folder(&folder),
+impl Accepted<'_> {
+    /// Why the plan accepts a finding.
+    fn why(&mut self, id: &str, object: &str) -> Option<String> {
+        let covering = self.accepts.iter().enumerate().filter(|(_, accept)| accept.covers(id, object));
+        let covering: Vec<usize> = covering.map(|(at, _)| at).collect();
+        self.met.extend(&covering);
+        self.accepts.get(*covering.first()?).map(|accept| accept.why.clone())
+    }
+
+    /// The accepts that met nothing, of those that could have: the others are for `plan` and the run to judge.
+    fn unmatched(&self, traced: bool, asked_clients: bool) -> impl Iterator<Item = &Accept> {
+        let is_asked = move |id: &str| match id.strip_prefix("lint/") {
+            Some(rule) if rule.starts_with("trace") => traced,
+            Some(rule) if rule.starts_with("workload") => asked_clients,
+            Some(_) => true,
+            None => !explain::is_known(id),
+        };
+        let all = self.accepts.iter().enumerate();
+        all.filter(move |(at, accept)| !self.met.contains(at) && is_asked(&accept.id)).map(|(_, accept)| accept)
     }
 }

@@ -65,7 +65,7 @@ async fn judge(inputs: &Inputs, seen: &mut Seen<'_>, version: u32) -> Result<Vec
         return Ok(Vec::new());
     }
     let schema = migrate::read_schema(&inputs.plan.blue).await?;
-    let mut planner = migrate::LivePlanner::of(&schema, version);
+    let mut planner = migrate::LivePlanner::of(&schema, version).accepting(&inputs.plan.accepts);
     let mut findings = Vec::new();
     for migration in &seen.pending {
         let planned = planner.plan(migration);

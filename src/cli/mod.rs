@@ -10,6 +10,7 @@ mod cutover;
 mod demo;
 mod doctor;
 mod explain;
+mod files;
 mod finish;
 mod init;
 mod inputs;
@@ -140,16 +141,19 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// A wrong command line: as every failure it ends with a hint, and is an object where results are JSON.
 fn misused(e: &clap::Error, args: &[OsString]) -> ExitCode {
-    const HINT: &str = "see what it takes: migrate --help";
+    let known = <Cli as clap::CommandFactory>::command();
+    let named =
+        args.iter().skip(1).find_map(|arg| known.find_subcommand(arg)).map(|sub| format!("{} ", sub.get_name()));
+    let hint = format!("see what it takes: migrate {}--help", named.unwrap_or_default());
     let wants_json = args.iter().any(|arg| arg == "--format=json")
         || args.windows(2).any(|pair| matches!(pair, [flag, value] if flag == "--format" && value == "json"));
     if wants_json {
         let text = e.to_string();
         let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        return Output::new(Format::Json).fail(&Failure::usage(what).hint(HINT));
+        return Output::new(Format::Json).fail(&Failure::usage(what).hint(hint));
     }
     let _ = e.print();
-    eprintln!("Hint: {HINT}");
+    eprintln!("Hint: {hint}");
     ExitCode::from(2)
 }
 

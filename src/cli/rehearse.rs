@@ -18,8 +18,10 @@ use crate::engine::{self, Begin};
 use crate::error::{Context, Failure, Result};
 use crate::finding::{Finding, blockers};
 use crate::journal::{Recorder, Store};
+use crate::lever;
 use crate::migrate;
 use crate::plan::{MigrationSource, Plan, Rehearsal, StandIns, read_rehearsal};
+use crate::postgres::Access;
 use crate::rehearse::{
     self, Blue, Clients, ClientsSeen, EventMade, Green, Measured, Moment, Pause, Raise, RehearsalDoc, Source, Traffic,
     rehearsal_text, saved,
@@ -238,7 +240,7 @@ impl Ran {
         };
         let done = match done {
             Ok(()) => engine::finish_recorded(&inputs.plan, false, &mut recorder).await.map(drop),
-            failed => failed,
+            Err(e) => Err(levers_back(&inputs.plan, &mut recorder, e).await),
         };
         recorder.close().await;
         for finding in found.await.unwrap_or_default() {
@@ -315,6 +317,19 @@ impl Ran {
         self.findings.extend(seen.findings(plan.migrations.lock_timeout));
         self.clients = Some(seen);
         done
+    }
+}
+
+/// However a rehearsal ends, what stands in for a lever is turned back; one that can't be is said.
+async fn levers_back(plan: &Plan, recorder: &mut Recorder, e: Failure) -> Failure {
+    let blue = plan.blue.connect(Access::ReadWrite).await.ok();
+    match lever::turn_back(plan, Some(recorder), blue.as_ref(), |_| true).await {
+        Ok(left) if left.is_empty() => e,
+        Ok(left) => {
+            let left: Vec<String> = left.iter().map(ToString::to_string).collect();
+            e.state(format!("still turned: {}", left.join("; ")))
+        }
+        Err(unknown) => e.state(format!("whether a lever's stand-in is still turned is unknown: {unknown}")),
     }
 }
 

@@ -54,15 +54,23 @@ fn of_rehearsal(args: &ReportArgs, plan: &Outline, rehearsed: &Saved, out: &Outp
     let text = |key: &str| rehearsed.document.get(key).and_then(|value| value.as_str()).unwrap_or("unknown").to_owned();
     out.say(&format!(
         "A rehearsal on throwaway servers, of {}; no run of plan {} has begun here or is shown.\n",
-        text("begun_at"),
+        day(&text("begun_at")),
         plan.name
     ));
-    show(args, &rehearsed.document, || rehearsed.text.clone(), out)?;
+    // It was written to be read right after the rehearsal.
+    let here = format!("Next: migrate report {}; ", plan.path.display());
+    show(args, &rehearsed.document, || rehearsed.text.replace(&here, "Next: "), out)?;
     if text("verdict") == "passed" {
         return Ok(());
     }
     Err(Failure::blocked("the rehearsal's verdict is: failed")
         .hint(format!("mend what failed above, then: migrate rehearse {} --from DUMP", plan.path.display())))
+}
+
+/// A moment as people read it.
+fn day(at: &str) -> String {
+    let read = at.parse::<jiff::Timestamp>();
+    read.map_or_else(|_| at.to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
 /// To stdout, or to the file asked for.

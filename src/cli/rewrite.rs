@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::Output;
-use super::lint::{Schema, Source, sources};
+use super::files::{FilesArgs, Source, sources};
 use crate::ddl::known::Known;
 use crate::ddl::rewrite::{learn, rewrite};
 use crate::error::{Context, Failure, Result};
@@ -13,16 +13,8 @@ use crate::report::{RewriteDoc, rewrite_notes, rewrite_text, text};
 
 #[derive(Debug, Args)]
 pub struct RewriteArgs {
-    /// SQL files, folders of migrations, or plans; each file is read in the light of those before it
-    #[arg(required = true, value_name = "FILE|FOLDER|PLAN")]
-    paths: Vec<PathBuf>,
-    /// What the database is like before: a dump of its schema (pg_dump --schema-only, or an archive), or the database
-    /// itself as '${NAME}', a variable that holds its URL; it is only read
-    #[arg(long, value_name = "FILE|${NAME}")]
-    schema: Option<String>,
-    /// The major version of the server that the files are for [default: that of --schema '${NAME}', or 15]
-    #[arg(long, value_name = "MAJOR", value_parser = clap::value_parser!(u32).range(14..=18))]
-    pg: Option<u32>,
+    #[command(flatten)]
+    files: FilesArgs,
     /// Write the files here, under their own names, instead of printing them
     #[arg(long, short, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -32,23 +24,20 @@ pub struct RewriteArgs {
 }
 
 pub async fn run(args: RewriteArgs, out: &Output) -> Result<()> {
-    let schema = match &args.schema {
-        Some(named) => Some(Schema::read(named).await?),
-        None => None,
-    };
+    let schema = args.files.schema().await?;
     let mut known = Known::default();
     if let Some(schema) = &schema {
         learn(&schema.sql, &mut known);
     }
-    let major = args.pg.or(schema.and_then(|schema| schema.major)).unwrap_or(15);
+    let major = args.files.major(schema.as_ref()).unwrap_or(15);
     let mut doc = RewriteDoc::new(major);
     let mut read = Vec::new();
-    for path in &args.paths {
-        read.extend(sources(path)?);
+    for path in &args.files.paths {
+        read.extend(sources(path)?.files);
     }
     for source in &read {
         let rewritten = rewrite(&source.file, source.in_transaction, &mut known, major);
-        doc.add(&source.file, &rewritten, source.layout);
+        doc.add(&source.file, &rewritten, source.layout)?;
     }
     if let Some(folder) = &args.output {
         write(&doc, &read, folder)?;

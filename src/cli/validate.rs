@@ -11,7 +11,7 @@ use crate::error::{Failure, Result};
 use crate::finding::blockers;
 use crate::journal::{Run, State};
 use crate::plan::Plan;
-use crate::report::text::{self, thousands};
+use crate::report::text;
 use crate::step::{Action, Notices, Phase, StepId};
 use crate::validate::CheckOutcome;
 
@@ -126,15 +126,7 @@ fn validate_text(doc: &ValidateDoc) -> String {
         vec!["indexes".to_owned(), format!("{} of {} valid", green.valid, green.indexes)],
         vec!["sequences".to_owned(), format!("{} looked at", green.sequences)],
         vec!["events".to_owned(), tally.line()],
-        vec![
-            String::new(),
-            format!(
-                "{} verified, {} superseded, {} lost",
-                thousands(verified.holds),
-                verified.superseded,
-                verified.failed
-            ),
-        ],
+        vec![String::new(), verified.line()],
     ];
     rows.extend(checks.iter().map(check_row));
     let findings: String = findings.iter().map(text::finding).collect();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::lint::database;
+use super::files::database;
 use crate::ddl::lex::Lexer;
 use crate::ddl::read_sql_file;
 use crate::ddl::workload::Query;

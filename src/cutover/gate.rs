@@ -117,13 +117,9 @@ async fn event_gates(given: &Given<'_>, tally: &Tally, green: &Db) -> Result<Vec
     }
     for letter in replay::dead_letters(green, 10).await? {
         findings.push(
-            Finding::blocker(
-                "cutover/dead-letter",
-                format!("event {} {} {}", letter.id, letter.event, letter.key),
-                letter.error,
-            )
-            .so_what("this event is not on green")
-            .next("mend its replay in the plan, then: migrate apply"),
+            Finding::blocker("cutover/dead-letter", letter.object(), letter.error)
+                .so_what("this event is not on green")
+                .next("mend its replay in the plan, or accept its loss there; then: migrate apply"),
         );
     }
     if tally.waiting_bytes > given.plan.cutover.max_lag {

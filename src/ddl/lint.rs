@@ -50,6 +50,8 @@ impl Found {
 #[derive(Debug, Default)]
 pub struct Linter {
     known: Known,
+    /// What was known before the first file.
+    before: Option<Known>,
     /// The major version of the server that the files are for, where it is known.
     major: Option<u32>,
     /// Sizes and rates of the database that they are for, where they are known.
@@ -72,6 +74,11 @@ impl Linter {
     /// What the files so far change under clients.
     pub fn changes(&self) -> &[Change] {
         &self.changes
+    }
+
+    /// What was known before the first file: what clients' queries were written for.
+    pub fn before(&self) -> &Known {
+        self.before.as_ref().unwrap_or(&self.known)
     }
 
     fn change(&mut self, changes: Vec<Change>) {
@@ -104,6 +111,9 @@ impl Linter {
 
     /// The same where it is known what the file's first statements did on a shadow.
     pub fn lint_traced(&mut self, file: &SqlFile, in_transaction: bool, steps: &[Step]) -> Vec<Found> {
+        if self.before.is_none() {
+            self.before = Some(self.known.clone());
+        }
         let mut walk = Walk::new(&file.text, runs_in_transaction(file, in_transaction));
         for (number, statement) in file.statements.iter().enumerate() {
             let text = statement.text(&file.text);

@@ -78,6 +78,39 @@ pub fn columns_of(expression: &str) -> Option<Vec<String>> {
     Some(columns)
 }
 
+/// A text with another name in the place of a column's; `None` where it can't be told which of its words are columns.
+pub fn with_column(text: &str, from: &str, to: &str) -> Option<String> {
+    use super::lex::TokenKind as Kind;
+    let mut cursor = Cursor::new(text)?;
+    let (mut out, mut at) = (String::with_capacity(text.len()), 0);
+    while let Some(token) = cursor.peek() {
+        let is_type = cursor.takes_symbol("::");
+        if is_type {
+            super::read::read_type(&mut cursor)?;
+            continue;
+        }
+        if !matches!(token.kind, Kind::Word | Kind::QuotedName) {
+            cursor.advance();
+            continue;
+        }
+        // Of a qualified name the last part is the column.
+        let mut last = cursor.peek()?;
+        let mut name = cursor.ident()?;
+        while cursor.takes_symbol(".") {
+            last = cursor.peek()?;
+            name = cursor.ident()?;
+        }
+        let called = cursor.sees_symbol("(") || cursor.peek().is_some_and(|next| next.kind == Kind::Text);
+        if name.0 == from && !called {
+            out += text.get(at..last.start)?;
+            out += &spelled(&Ident::new(to));
+            at = last.end;
+        }
+    }
+    out += text.get(at..)?;
+    Some(out)
+}
+
 const EXPRESSION_WORDS: [&str; 35] = [
     "AND",
     "OR",

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::checks;
+use super::dead_letter::dead_letters;
 use super::edits::Edits;
 use super::kept;
 use super::results::{CopyResult, MigratedResult, ProofResult, ValidatedResult, copy_result};
@@ -22,7 +23,7 @@ use crate::plan::{MigrationSource, Plan};
 use crate::postgres::{Access, Db};
 use crate::replay::{self, Applier};
 use crate::snapshot;
-use crate::step::{Action, Notices, Phase, Step, StepId, Unit};
+use crate::step::{Action, Notices, Step, Unit};
 use crate::units::{count, show_bytes, show_millis};
 use crate::validate;
 
@@ -44,7 +45,7 @@ pub struct Act<'a> {
 }
 
 /// What helps where what is amiss lies on green or in the plan alone.
-const MENDED: &str = "migrate apply, once it is mended";
+pub(super) const MENDED: &str = "migrate apply, once it is mended";
 
 /// What an action leaves in the journal, and its outcome in one line.
 pub(super) type Done = Result<(Value, String)>;
@@ -112,7 +113,7 @@ impl<'a> Act<'a> {
             }
             Action::SetSequences => self.set_sequences().await,
             Action::Analyze => {
-                snapshot::analyze(&self.plan.green, self.edits.jobs().now(), notices, recorder.stop()).await?;
+                snapshot::analyze(&self.plan.green, self.edits.jobs(), notices, recorder.stop()).await?;
                 done(Value::Null, "analyzed")
             }
             Action::ProveCopy => self.prove_copy(run, notices).await,
@@ -135,21 +136,6 @@ impl<'a> Act<'a> {
         }
     }
 
-    /// After the last step, and on every later `apply`: what came in since, and the dead letters once more. Fails where
-    /// one is left: a run that can't cut over is not ready.
-    pub async fn settle(&self, recorder: &Recorder) -> Result<()> {
-        self.catch_up(recorder).await?;
-        let dead = dead_letters(&self.green().await?).await?;
-        refuse(&dead, &recorder.notices(&StepId::new(Phase::Replay, "events")), "not every event is on green", MENDED)
-    }
-
-    async fn catch_up(&self, recorder: &Recorder) -> Result<()> {
-        let mut applier = self.applier(recorder).await?;
-        applier.retry_dead_letters().await?;
-        applier.pass().await?;
-        Ok(())
-    }
-
     pub(super) async fn blue(&self) -> Result<Db> {
         Ok(self.plan.blue.connect(Access::ReadWrite).await?)
     }
@@ -158,7 +144,7 @@ impl<'a> Act<'a> {
         Ok(self.plan.green.connect(Access::ReadWrite).await?)
     }
 
-    async fn applier(&self, recorder: &Recorder) -> Result<Applier> {
+    pub(super) async fn applier(&self, recorder: &Recorder) -> Result<Applier> {
         let copy = copy_result(recorder.run())?;
         let Plan { blue, green, events, .. } = self.plan;
         Applier::open(blue, green, events, copy.copied(), recorder.token()).await
@@ -304,9 +290,9 @@ impl<'a> Act<'a> {
         done(kept(&MigratedResult { checks })?, &outcome)
     }
 
-    async fn replay_events(&self, recorder: &Recorder, notices: &Notices) -> Done {
+    async fn replay_events(&self, recorder: &mut Recorder, notices: &Notices) -> Done {
         let mut applier = self.applier(recorder).await?;
-        applier.retry_dead_letters().await?;
+        self.retry_dead_letters(&mut applier, recorder).await?;
         let mut taken = 0;
         loop {
             if recorder.stop().is_cancelled() {
@@ -354,7 +340,6 @@ pub async fn validate_now(
     let (facts, mut findings) = validate::check_green(green, blue).await?;
     let tally = replay::read_tally(blue, green).await?;
     let verified = replay::verify_events(blue, green, &plan.events, notices).await?;
-    findings.extend(dead_letters(green).await?);
     if verified.failed > tally.dead {
         findings.push(
             Finding::blocker(
@@ -370,18 +355,9 @@ pub async fn validate_now(
         checks::ask_now(plan, blue, green, run_folder, "live", |check| check.is_live() || !check.compares()).await?;
     findings.extend(live.iter().filter_map(validate::CheckOutcome::finding));
     plan.accept(&mut findings);
+    // One whose loss the plan accepts is none any more once `apply` has given it up.
+    findings.extend(dead_letters(green).await?);
     Ok(ValidatedResult { green: facts, tally, verified, checks: live, findings })
-}
-
-/// The first dead letters, a blocker each.
-async fn dead_letters(green: &Db) -> Result<Vec<Finding>> {
-    let blocker = |letter: replay::DeadLetter| {
-        let object = format!("event {} {} {}", letter.id, letter.event, letter.key);
-        Finding::blocker("event/dead-letter", object, letter.error)
-            .so_what("this event is not on green")
-            .next("mend its replay in the plan, then: migrate apply")
-    };
-    Ok(replay::dead_letters(green, 10).await?.into_iter().map(blocker).collect())
 }
 
 /// Shows all findings; fails where one is a blocker, with its own next command, else with `hint`.

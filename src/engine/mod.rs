@@ -14,6 +14,7 @@ mod act;
 mod begin;
 mod checks;
 mod copy;
+mod dead_letter;
 mod levers;
 mod edits;
 mod in_place;

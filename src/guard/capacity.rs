@@ -7,8 +7,23 @@ use crate::error::Result;
 use crate::finding::Finding;
 use crate::postgres::{Ident, Target};
 
-/// Sessions besides the copy's workers: lease, journal heartbeat, exporter and keeper, capture, replay, watchdog.
-const BESIDE_WORKERS: i32 = 6;
+/// Sessions of a run on each server at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sessions {
+    /// The copy's: the lease, the step's own, the keeper of the snapshot, the watch over who waits, and the workers. Two are
+    /// left for `status`, `validate` and a cutover that reads beside its fence.
+    pub blue: i32,
+    /// The copy's: the lease, the markers of chunks, the workers, and as many builders of indexes beside them. Two are left
+    /// as on blue.
+    pub green: i32,
+}
+
+/// How many sessions a run with so many jobs opens (`tests/copy_faults.rs` counts them in the servers' logs). Foreign keys,
+/// statistics and digests take as many as there are jobs, when those of the copy have ended.
+pub fn sessions_at_most(jobs: usize) -> Sessions {
+    let jobs = i32::try_from(jobs).unwrap_or(i32::MAX);
+    Sessions { blue: jobs.saturating_add(6), green: jobs.saturating_mul(2).saturating_add(4) }
+}
 
 pub(super) async fn check(both: &Both<'_>) -> Result<Vec<Finding>> {
     let mut found = connections(both);
@@ -17,21 +32,17 @@ pub(super) async fn check(both: &Both<'_>) -> Result<Vec<Finding>> {
     Ok(found)
 }
 
-/// How many sessions the run opens on each server at most.
-pub(super) fn needed_connections(both: &Both<'_>) -> i32 {
-    let (blue, green) = (&both.blue_server, &both.green_server);
-    let workers = i32::try_from(both.plan.jobs).unwrap_or(i32::MAX);
-    let one_server = blue.system_identifier == green.system_identifier && blue.started_at == green.started_at;
-    workers.saturating_add(BESIDE_WORKERS).saturating_mul(if one_server { 2 } else { 1 })
-}
-
 fn connections(both: &Both<'_>) -> Vec<Finding> {
     let (blue, green) = (&both.blue_server, &both.green_server);
-    let needed = needed_connections(both);
-    [(&both.plan.blue, blue, both.blue_provider), (&both.plan.green, green, both.green_provider)]
+    let mut most = sessions_at_most(both.plan.jobs);
+    if blue.system_identifier == green.system_identifier && blue.started_at == green.started_at {
+        let together = most.blue.saturating_add(most.green);
+        most = Sessions { blue: together, green: together };
+    }
+    [(&both.plan.blue, blue, both.blue_provider, most.blue), (&both.plan.green, green, both.green_provider, most.green)]
         .into_iter()
-        .filter(|(_, server, _)| server.free_connections() < needed)
-        .map(|(target, server, provider)| {
+        .filter(|(_, server, _, needed)| server.free_connections() < *needed)
+        .map(|(target, server, provider, needed)| {
             let what = format!("{} connections are left, up to {needed} are needed", server.free_connections());
             Finding::blocker("guard/connections", &target.name, what)
                 .so_what(

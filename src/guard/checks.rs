@@ -38,7 +38,7 @@ pub const CHECKS: &[Check] = &[
     both("guard/client-roles", "clients", "Can roles that are logged in to blue now log in to green, with the same memberships?", "green's passwords and pg_hba.conf can't be read"),
     both("guard/role-settings", "clients", "Does green's server have what blue's sets by ALTER ROLE?", ""),
     both("guard/green-not-empty", "green", "Is green empty? (not asked during a run)", ""),
-    both("guard/connections", "capacity", "Are enough connections left, reserved ones and CONNECTION LIMIT counted?", ""),
+    both("guard/connections", "capacity", "Are enough connections left for copy workers and index builders, reserved ones and CONNECTION LIMIT counted?", ""),
     both("guard/locks-per-transaction", "capacity", "Is the lock table large enough for the fence on blue, for the schema's restore on green?", ""),
     both("guard/answers-differ", "settings", "Are settings that change what statements do the same?", ""),
     both("guard/two-phase", "settings", "Does green take prepared transactions where blue does?", ""),

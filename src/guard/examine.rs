@@ -11,7 +11,7 @@ use super::{
     green_empty, here, in_place, locale, not_carried, pooler, privileges, recovery, replication, retired, roles,
     same_database, settings, space, timeouts, version,
 };
-use crate::catalog::read_tables;
+use crate::catalog::{Machine, read_tables};
 use crate::error::Result;
 use crate::finding::Finding;
 use crate::plan::Plan;
@@ -265,11 +265,12 @@ async fn room(look: &Look<'_>) -> Result<Topic> {
     topic.saw(format!("connections left: {}", look.line(|side| side.server.free_connections().to_string())));
     topic.saw(format!("places for locks: {}", look.line(|side| side.server.lock_slots().to_string())));
     if let Some(both) = look.both() {
-        topic.saw(format!(
-            "a run takes up to {}",
-            count(u64::try_from(capacity::needed_connections(&both)).unwrap_or(0), "connection")
-        ));
+        let most = capacity::sessions_at_most(look.plan.jobs);
+        topic.saw(format!("a run takes up to {} connections on blue and {} on green", most.blue, most.green));
         topic.found(capacity::check(&both).await?);
+        let (machine, jobs) = (Machine::read(both.green).await?, look.plan.jobs);
+        let share = machine.share(jobs);
+        topic.saw(format!("each of {jobs} index builds on green may take {share} ({machine})"));
     }
     Ok(topic)
 }

@@ -46,6 +46,7 @@ use crate::postgres::Db;
 use look::{Settings, read_settings};
 use provider::{Provider, read_provider};
 
+pub use capacity::{Sessions, sessions_at_most};
 pub use checks::{CHECKS, Check, page};
 pub use connect::{connect, connect_both};
 pub use event_table::resolve_table;

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::here::free_bytes;
 use super::look::{Look, Side};
 use super::topic::Topic;
+use crate::catalog::server_is_here;
 use crate::error::Result;
 use crate::finding::Finding;
 use crate::units::show_bytes;
@@ -56,8 +57,9 @@ pub(super) async fn look_at(look: &Look<'_>) -> Result<Topic> {
     ));
     topic.saw("what migrations rewrite comes once more on top; the outbox on blue takes at most 1.0 GB");
     let directory = green.settings.get("data_directory");
-    match directory.filter(|directory| is_here(green, directory)).and_then(|directory| free_bytes(Path::new(directory)))
-    {
+    let port = green.settings.get("port").unwrap_or_default();
+    let here = directory.filter(|directory| server_is_here(directory, port));
+    match here.and_then(|directory| free_bytes(Path::new(directory))) {
         Some(free) => {
             topic.saw(format!("green's disk has {} free", show_bytes(free)));
             topic.found(judge(free, space.copied().saturating_add(log)));
@@ -72,14 +74,6 @@ fn most_log(green: &Side<'_>, written: u64) -> u64 {
     let kept = green.settings.get("max_wal_size").and_then(|mb| mb.parse::<u64>().ok()).unwrap_or(1024) << 20;
     let archived = green.settings.get("archive_mode").is_some_and(|mode| mode != "off");
     if archived { kept.max(written) } else { kept.min(written.max(16 << 20)) }
-}
-
-/// Whether the server runs on this machine: its own file in the folder that it names tells its port. A loopback address
-/// alone may be a tunnel.
-fn is_here(side: &Side<'_>, directory: &str) -> bool {
-    let pid_file = std::fs::read_to_string(Path::new(directory).join("postmaster.pid")).unwrap_or_default();
-    let port = side.settings.get("port").unwrap_or_default();
-    !port.is_empty() && pid_file.lines().nth(3) == Some(port) && pid_file.lines().nth(1) == Some(directory)
 }
 
 fn judge(free: u64, needed: u64) -> Option<Finding> {

@@ -13,6 +13,8 @@ pub struct Accept {
     pub object: Option<String>,
     /// Why.
     pub why: String,
+    /// Its line in the plan file.
+    pub line: usize,
 }
 
 /// What nothing makes safe: past it rows or events would be lost for certain, or the run could not work at all.
@@ -25,6 +27,7 @@ const NEVER: &[(&str, &str)] = &[
     ("guard/green-not-empty", "what is there would be mixed with the copy"),
     ("guard/blue-retired", "the copy would be of what nobody writes to any more"),
     ("guard/journal-folder", "without a journal nothing may act"),
+    ("lint/not-readable", "none of the file is judged"),
     ("in-place/not-once", "it can't be run exactly once"),
     ("migration/not-transactional", "it can't be run exactly once"),
     ("migration/own-transaction", "it can't be run exactly once"),
@@ -33,9 +36,8 @@ const NEVER: &[(&str, &str)] = &[
     ("validate/table-missing", "a table of the copy is missing"),
     ("validate/unlogged-lost", "rows of the copy are missing"),
     ("validate/sequence-behind", "ids would be handed out twice"),
-    ("event/dead-letter", "the event would be lost"),
     ("event/not-verified", "the event would be lost"),
-    ("cutover/dead-letter", "the event would be lost"),
+    ("cutover/dead-letter", "accept the event's loss as event/dead-letter; apply gives it up"),
     ("cutover/capture-gap", "events may have been lost already"),
     ("cutover/outbox-overflow", "events have been lost already"),
     ("cutover/structure-changed", "green lacks the change"),
@@ -58,16 +60,38 @@ impl Accept {
         self.object.as_ref().map_or_else(|| self.id.clone(), |object| format!("{}:{object}", self.id))
     }
 
+    /// The number of the event whose loss this accepts.
+    pub fn event(&self) -> Option<i64> {
+        let object = self.object.as_ref().filter(|_| self.id == DEAD_LETTER)?;
+        object.strip_prefix("event ")?.split_once(' ')?.0.parse().ok()
+    }
+
     /// Whether this is the finding that is meant.
     pub fn matches(&self, finding: &Finding) -> bool {
-        let is_it = |object: &String| {
+        self.covers(&finding.id, &finding.object)
+    }
+
+    /// What is said of it where it matches no finding.
+    pub fn unmatched(&self) -> Finding {
+        Finding::warning(UNMATCHED, format!("accept {}", self.shown()), "it matches no finding")
+            .so_what("what it was written for is gone, or is spelled another way and still stops the run")
+            .next("take it out of the plan, or write the finding's id and object as they are shown")
+    }
+
+    /// The same as [`Accept::matches`] of a finding's id and object.
+    pub fn covers(&self, id: &str, object: &str) -> bool {
+        let is_it = |mine: &String| {
             // `file.sql` is `file.sql:3` as well: lines move with every edit.
-            finding.object == *object
-                || finding.object.strip_prefix(object.as_str()).is_some_and(|rest| rest.starts_with(':'))
+            object == mine || object.strip_prefix(mine.as_str()).is_some_and(|rest| rest.starts_with(':'))
         };
-        finding.id == self.id && self.object.as_ref().is_none_or(is_it)
+        id == self.id && self.object.as_ref().is_none_or(is_it)
     }
 }
+
+/// An event that could not be replayed. It is accepted by itself, never all of them: the next one would be lost unseen.
+pub(super) const DEAD_LETTER: &str = "event/dead-letter";
+/// The id of a finding about an accept that matches none.
+const UNMATCHED: &str = "plan/accept-unmatched";
 
 impl Plan {
     /// Marks the findings that the plan accepts.
@@ -82,12 +106,7 @@ impl Plan {
     /// The accepts that match none of `findings`, of those that `is_asked` says could have.
     pub fn idle_accepts(&self, findings: &[Finding], is_asked: impl Fn(&str) -> bool) -> Vec<Finding> {
         let is_idle = |accept: &&Accept| is_asked(&accept.id) && !findings.iter().any(|f| accept.matches(f));
-        let warning = |accept: &Accept| {
-            Finding::warning("plan/accept-unmatched", format!("accept {}", accept.shown()), "it matches no finding")
-                .so_what("what it was written for is gone, or is spelled another way and still stops the run")
-                .next("take it out of the plan, or write the finding's id and object as they are shown")
-        };
-        self.accepts.iter().filter(is_idle).map(warning).collect()
+        self.accepts.iter().filter(is_idle).map(Accept::unmatched).collect()
     }
 }
 
@@ -96,7 +115,8 @@ mod tests {
     use super::*;
 
     fn accept(object: Option<&str>) -> Accept {
-        Accept { id: "lint/drop-table".to_owned(), object: object.map(str::to_owned), why: "unused".to_owned() }
+        let (id, object) = ("lint/drop-table".to_owned(), object.map(str::to_owned));
+        Accept { id, object, why: "unused".to_owned(), line: 1 }
     }
 
     #[test]

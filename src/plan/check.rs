@@ -124,7 +124,7 @@ fn plan(path: &Path, mut top: Section<'_>) -> Option<(Plan, Rehearse)> {
     let names = databases.as_ref().map(|databases| databases.names.as_slice()).unwrap_or_default();
     let levers = rehearse::levers(&mut top);
     let participants = rehearse::participants(&mut top);
-    let rehearse = rehearse::rehearse(&mut top, names, &participants);
+    let rehearse = rehearse::rehearse(&mut top, names, &participants, levers.as_deref());
     let participants = participant::in_order(&top, participants);
     let checks =
         top.sections("check", "[[check]]").into_iter().map(|section| expectation::check(section, names)).collect();

@@ -48,7 +48,13 @@ pub(super) fn failure(path: &str, text: &str, masks: &Masks, mut problems: Vec<P
     };
     let excerpts: Vec<String> =
         problems.iter().enumerate().map(|(n, problem)| excerpt(path, text, masks, problem, n > 0)).collect();
-    Failure::usage(what).detail(excerpts.join("\n\n"))
+    let failure = Failure::usage(what).detail(excerpts.join("\n\n"));
+    match problems.first() {
+        Some(first) if first.what.starts_with(UNSET) => failure.hint(
+            "export it, then run the same command again; `migrate rehearse PLAN --from DUMP` needs no database of the plan",
+        ),
+        _ => failure,
+    }
 }
 
 /// The first problem's message is the failure's own; the others carry theirs as a title.

@@ -9,12 +9,11 @@ pub(super) struct Later {
     pub(super) why: &'static str,
 }
 
-const LATER: [Later; 8] = [
+const LATER: [Later; 7] = [
     Later { section: "", key: "cleanup", why: "rows that violate a constraint must be cleaned by hand before" },
     Later { section: "", key: "table", why: "only events travel to green, so no table needs a route" },
     Later { section: "", key: "monitor", why: "watch the application's metrics yourself after the cutover" },
     Later { section: "", key: "metric", why: "watch the application's metrics yourself after the cutover" },
-    Later { section: "[rehearse]", key: "lever", why: "a rehearsal turns no lever, and nothing stands in for one" },
     Later { section: "[[participant]]", key: "revert", why: "there is no rollback after decide yet" },
     Later { section: "[[participant]]", key: "admin", why: "only kind = \"pgbouncer\" will have it" },
     Later { section: "[[participant]]", key: "database", why: "only kind = \"pgbouncer\" will have it" },

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Check, MigrationSource, ParticipantKind, Plan, Sides, Source};
+use super::{Check, Lever, MigrationSource, ParticipantKind, Plan, Sides, Source};
 use crate::error::{Failure, Result};
 use crate::postgres::Target;
 
@@ -21,6 +21,8 @@ pub struct Rehearse {
     pub databases: BTreeMap<String, Target>,
     /// What stands in for a participant, by its name; the others are skipped.
     pub participants: BTreeMap<String, ParticipantKind>,
+    /// What stands in for a lever, by its name; the others are not turned.
+    pub levers: BTreeMap<String, Lever>,
 }
 
 /// A plan to rehearse, and what of the original it leaves out.
@@ -48,7 +50,13 @@ impl Rehearsal {
                 None => left_out.push(format!("participant {:?}: skipped", participant.name)),
             }
         }
-        left_out.extend(plan.levers.drain(..).map(|lever| format!("lever {:?}: not turned", lever.name)));
+        for lever in std::mem::take(&mut plan.levers) {
+            match rehearse.levers.get(&lever.name) {
+                // What it is for ends when that of the lever itself would.
+                Some(stand_in) => plan.levers.push(Lever { until: lever.until, ..stand_in.clone() }),
+                None => left_out.push(format!("lever {:?}: not turned", lever.name)),
+            }
+        }
         plan.others = rehearse.databases;
         for check in std::mem::take(&mut plan.checks) {
             match not_askable(&check, &plan.others) {

@@ -1,13 +1,18 @@
 //! A database of the plan and the way to it: for our own sessions, and for the programs that we start.
 
 use std::fmt;
+use std::io::Write;
 use std::net::IpAddr;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, OnceLock};
 
 use super::conninfo::{Attributes, Environment, Host, Login};
-use super::tls::{Roots, Tls, Version, system_roots};
+use super::tls::{OwnCertificate, Roots, Tls, Version, system_roots};
 use super::{Db, Error, reach};
 use crate::error::Result;
+
+/// The service of programs, where they need one.
+const SERVICE: &str = "teal";
 
 /// One database of the plan: its name there and how to reach it. Never shows its password.
 #[derive(Clone)]
@@ -20,6 +25,8 @@ pub struct Target {
     pub(super) answered: Arc<OnceLock<Answered>>,
     /// Read once: a certificate that is renewed serves the next process.
     pub(super) tls: Arc<OnceLock<Arc<Tls>>>,
+    /// The service that tells programs the passphrase of our key.
+    service: Arc<OnceLock<Option<OwnedFd>>>,
 }
 
 /// Which server of those that the URL names, and at which of its addresses.
@@ -50,7 +57,13 @@ impl Target {
     /// Like [`Target::parse`], in another environment than the process'.
     pub fn parse_in(name: &str, url: &str, env: Environment<'_>) -> Result<Self> {
         let login = Login::read(url, env).map_err(|e| e.context(name))?;
-        Ok(Self { name: name.to_owned(), login: Arc::new(login), answered: Arc::default(), tls: Arc::default() })
+        Ok(Self {
+            name: name.to_owned(),
+            login: Arc::new(login),
+            answered: Arc::default(),
+            tls: Arc::default(),
+            service: Arc::default(),
+        })
     }
 
     /// For people: `user@host:port/database`, no password; several hosts with commas.
@@ -133,13 +146,23 @@ impl Target {
             Roots::InHome(_) => None,
         };
         let revoked = wish.revoked.as_ref().filter(|(_, named)| *named).map(|(file, _)| file.clone());
+        let certificate = match wish.own {
+            // libpq knows sslcertmode since version 16 only, and goes on without a certificate that can't be there.
+            OwnCertificate::Disable => Some("/dev/null/none".into()),
+            _ => wish.certificate.clone(),
+        };
         let files = [
             ("PGSSLROOTCERT", roots),
-            ("PGSSLCERT", wish.certificate.clone()),
+            ("PGSSLCERT", certificate),
             ("PGSSLKEY", wish.key.clone()),
             ("PGSSLCRL", revoked),
+            ("PGSSLCRLDIR", wish.revoked_in.clone()),
         ];
         env.extend(files.into_iter().filter_map(|(name, file)| Some((name, file?.display().to_string()))));
+        env.push(("PGSSLCERTMODE", wish.own.word().to_owned()));
+        if let Some(file) = self.service_file() {
+            env.extend([("PGSERVICE", SERVICE.to_owned()), ("PGSERVICEFILE", file)]);
+        }
         env.push(("PGSSLMINPROTOCOLVERSION", wish.least.word().to_owned()));
         if wish.most < Version::V13 {
             env.push(("PGSSLMAXPROTOCOLVERSION", wish.most.word().to_owned()));
@@ -154,6 +177,17 @@ impl Target {
         };
         env.push(("PGCHANNELBINDING", binding.to_owned()));
         env
+    }
+
+    /// `sslpassword` has no variable, and arguments are for all to read: it stands in a service file, which is in memory
+    /// alone, ours to read and our children's, and gone with us.
+    fn service_file(&self) -> Option<String> {
+        let passphrase = self.login.tls.passphrase.as_ref()?;
+        let file = self.service.get_or_init(|| {
+            let text = format!("[{SERVICE}]\nsslpassword={}\n", passphrase.reveal());
+            in_memory(text.as_bytes()).inspect_err(|e| tracing::warn!("no service file for programs: {e}")).ok()
+        });
+        Some(format!("/proc/{}/fd/{}", std::process::id(), file.as_ref()?.as_raw_fd()))
     }
 
     /// What a program is given as `--dbname`: the database, quoted, since libpq takes a bare name with `=` in it for a
@@ -189,6 +223,14 @@ impl Target {
     pub(super) fn attributes(&self) -> Attributes {
         self.login.attributes
     }
+}
+
+/// Not inherited by programs: those that are told open it through us.
+fn in_memory(bytes: &[u8]) -> std::io::Result<OwnedFd> {
+    let file = rustix::fs::memfd_create("teal-service", rustix::fs::MemfdFlags::CLOEXEC)?;
+    let mut written = std::fs::File::from(file);
+    written.write_all(bytes)?;
+    Ok(written.into())
 }
 
 impl PartialEq for Target {

@@ -11,7 +11,7 @@ use tokio_postgres::{Config, NoTls};
 use super::connect::{Access, Answered, Target};
 use super::conninfo::{Attributes, Host};
 use super::session::Way;
-use super::tls::{Mode, Protection, Tls, Witness};
+use super::tls::{Mode, OwnCertificate, Protection, Tls, Witness};
 use super::{Db, Error, refusal};
 
 /// How one attempt deals with TLS.
@@ -238,12 +238,27 @@ async fn by(target: &Target, host: &Host, address: Option<IpAddr>, way: Step, wi
             client
         }
     };
+    certified(target, witness)?;
     let protection = match (&tls, witness.version()) {
         _ if host.is_socket() => Protection::Socket,
         (Some(tls), Some(version)) => Protection::Tls { version: version.word(), checked: tls.checked() },
         _ => Protection::Plain,
     };
     Ok(Db { client, name: target.name.clone(), way: Arc::new(Way { protection, tls }) })
+}
+
+/// `sslcertmode=require`, looked at where libpq does: once the server has let us in.
+fn certified(target: &Target, witness: &Witness) -> Result<(), Error> {
+    if target.login.tls.own != OwnCertificate::Require || witness.sent() == Some(true) {
+        return Ok(());
+    }
+    let how = match (witness.version(), witness.sent()) {
+        (None, _) => "there is no TLS to send it over",
+        (_, None) => "the server did not ask for it",
+        _ => "there is none to send: name it with sslcert and sslkey",
+    };
+    Err(Error::unfit(&target.name, format!("sslcertmode=require demands our certificate, and {how}"))
+        .hint("at the server: ssl_ca_file, which makes it ask, and cert or clientcert=verify-full in pg_hba.conf"))
 }
 
 async fn drive(name: String, connection: impl Future<Output = Result<(), tokio_postgres::Error>>) {

@@ -32,8 +32,8 @@ fn by_code(target: &Target, code: &SqlState, message: &str) -> String {
     let (name, user, database) = (&target.name, Ident::new(target.user()), Ident::new(target.dbname()));
     if *code == SqlState::INVALID_PASSWORD {
         return format!(
-            "check the password for role {user} of `{name}`: in its URL (section [databases] of the plan), its service, \
-             PGPASSWORD or ~/.pgpass"
+            "check the password for role {user} of `{name}`: in its URL, its service, PGPASSWORD or \
+             ~/.pgpass"
         );
     }
     if *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION {

@@ -50,8 +50,12 @@ impl Source {
     }
 
     fn archive(path: &Path) -> Result<Self> {
-        match std::fs::metadata(path) {
+        match std::fs::File::open(path) {
             Ok(_) => Ok(Self::Archive(path.to_owned())),
+            Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
+                Err(Failure::usage(format!("{}: {e}", path.display()))
+                    .hint(format!("who runs migrate must be able to read it: ls -ld {}", path.display())))
+            }
             Err(e) => Err(Failure::usage(format!("{}: {e}", path.display()))
                 .hint("name a dump (pg_dump --format=custom), or a database: postgres://…, --from-env NAME")),
         }

@@ -112,6 +112,23 @@ impl Applier {
         }
     }
 
+    /// Gives dead letters up for good: they are never tried again, because from now on later events of their keys go on
+    /// and must not be overtaken.
+    pub async fn give_up(&mut self, ids: &[i64]) -> Result<()> {
+        let given_up = async {
+            self.begin().await?;
+            let sql = "UPDATE teal.applied SET outcome = 'given up', at = pg_catalog.clock_timestamp() \
+                       WHERE event_id = ANY ($1) AND outcome = 'dead letter'";
+            self.green.execute(sql, &[&ids]).await.map_err(ReplayError::Server)?;
+            self.commit().await
+        }
+        .await;
+        if given_up.is_err() {
+            let _ = self.green.run("ROLLBACK").await;
+        }
+        given_up.map_err(|e| Failure::from(e).context("giving up a dead letter"))
+    }
+
     /// Tries every dead letter again, in order; gives what is left of them.
     pub async fn retry_dead_letters(&mut self) -> Result<Caught> {
         let sql = "SELECT event_id FROM teal.applied WHERE outcome = 'dead letter' ORDER BY event_id";

@@ -12,7 +12,10 @@ const TRIGGER: &str = "teal_gate";
 /// Our tables on green and a fresh pass; safe to run again.
 pub async fn prepare_green(green: &Db) -> Result<()> {
     let pass: String = (0..32).map(|_| fastrand::alphanumeric()).collect();
-    green.run(include_str!("../postgres/sql/prepare_green.sql")).await.map_err(|e| e.doing("preparing green"))?;
+    for sql in [include_str!("../postgres/sql/prepare_green.sql"), include_str!("../postgres/sql/create_migrated.sql")]
+    {
+        green.run(sql).await.map_err(|e| e.doing("preparing green"))?;
+    }
     green
         .execute("INSERT INTO teal.gate (pass) VALUES ($1) ON CONFLICT DO NOTHING", &[&pass])
         .await

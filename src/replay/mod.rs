@@ -17,5 +17,5 @@ pub use apply::{Applier, Caught, Copied};
 pub use forget::forget_receipts;
 pub use gate::{close_green, drop_gate, is_closed, open_green, pass, prepare_green};
 pub use statements::Statements;
-pub use tally::{DeadLetter, Tally, dead_letters, read_tally};
+pub use tally::{DeadLetter, Tally, dead_letters, dead_letters_of, read_tally};
 pub use verify::{Verified, verify_events, verify_events_taken_after};

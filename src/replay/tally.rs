@@ -26,17 +26,20 @@ pub struct Tally {
     pub reversed: u64,
     /// Could not be replayed.
     pub dead: u64,
+    /// Could not be replayed, and the plan accepts their loss.
+    #[serde(default)]
+    pub given_up: u64,
     /// Capture stopped because the outbox passed its budget.
     pub overflowed: bool,
 }
 
 impl Tally {
-    /// Whether every captured event has come to a good end.
+    /// Whether every captured event has come to an end: a good one, or one that the plan accepts.
     pub fn is_settled(&self) -> bool {
         self.waiting == 0
             && self.dead == 0
             && !self.overflowed
-            && self.captured == self.applied + self.nothing_to_do + self.in_copy + self.reversed
+            && self.captured == self.applied + self.nothing_to_do + self.in_copy + self.reversed + self.given_up
     }
 
     /// One line for people.
@@ -53,6 +56,9 @@ impl Tally {
         if self.dead > 0 {
             parts.push(format!("{} dead letters", self.dead));
         }
+        if self.given_up > 0 {
+            parts.push(format!("{} given up", self.given_up));
+        }
         parts.join(", ")
     }
 }
@@ -68,6 +74,7 @@ pub async fn read_tally(blue: &Db, green: &Db) -> Result<Tally> {
             "nothing to do" => tally.nothing_to_do = count,
             "in copy" => tally.in_copy = count,
             "reversed" => tally.reversed = count,
+            "given up" => tally.given_up = count,
             _ => tally.dead = count,
         }
     }
@@ -87,16 +94,27 @@ pub struct DeadLetter {
     pub error: String,
 }
 
+impl DeadLetter {
+    /// As findings show it: `event 17 token revoked {"signature": "t7"}`.
+    pub fn object(&self) -> String {
+        format!("event {} {} {}", self.id, self.event, self.key)
+    }
+
+    fn of(row: &tokio_postgres::Row) -> Self {
+        Self { id: row.get(0), event: row.get(1), key: row.get(2), error: row.get(3) }
+    }
+}
+
 /// The first `most` dead letters.
 pub async fn dead_letters(green: &Db, most: i64) -> Result<Vec<DeadLetter>> {
     let sql = "SELECT event_id, event, key::text, coalesce(error, '') FROM teal.applied \
                WHERE outcome = 'dead letter' ORDER BY event_id LIMIT $1";
-    let rows = green.rows(sql, &[&most]).await?;
-    let one = |row: &tokio_postgres::Row| DeadLetter {
-        id: row.get(0),
-        event: row.get(1),
-        key: row.get(2),
-        error: row.get(3),
-    };
-    Ok(rows.iter().map(one).collect())
+    Ok(green.rows(sql, &[&most]).await?.iter().map(DeadLetter::of).collect())
+}
+
+/// The dead letters among the events of these numbers.
+pub async fn dead_letters_of(green: &Db, ids: &[i64]) -> Result<Vec<DeadLetter>> {
+    let sql = "SELECT event_id, event, key::text, coalesce(error, '') FROM teal.applied \
+               WHERE outcome = 'dead letter' AND event_id = ANY ($1) ORDER BY event_id";
+    Ok(green.rows(sql, &[&ids]).await?.iter().map(DeadLetter::of).collect())
 }

@@ -10,6 +10,7 @@ use crate::error::{Context, Failure, Result};
 use crate::plan::Event;
 use crate::postgres::Db;
 use crate::step::{Notices, Unit};
+use crate::units::thousands;
 
 /// Events per page, in the order of their ids.
 const PAGE: i64 = 2000;
@@ -28,10 +29,27 @@ pub struct Verified {
     /// Undone by a later event of another name on the same key, or by blue itself before the copy: nothing is left of
     /// them to see.
     pub superseded: u64,
+    /// Given up: green is not expected to show them.
+    #[serde(default)]
+    pub given_up: u64,
     /// Green does not show them.
     pub failed: u64,
     /// The first failures: `revoked {"signature": "t1"}`.
     pub examples: Vec<String>,
+}
+
+impl Verified {
+    /// One line for people.
+    pub fn line(&self) -> String {
+        let Self { holds, superseded, given_up, failed, .. } = self;
+        let given_up = if *given_up > 0 { format!(", {} given up", thousands(*given_up)) } else { String::new() };
+        format!(
+            "{} verified on green, {} superseded by later ones{given_up}, {} lost",
+            thousands(*holds),
+            thousands(*superseded),
+            thousands(*failed)
+        )
+    }
 }
 
 /// Asks green for every event that was taken from blue's outbox. It is read in pages: memory does not grow with it.
@@ -61,15 +79,20 @@ pub async fn verify_events_taken_after(
         let Some(last) = page.last() else { return Ok(verified) };
         after = last.get("id");
         let ids: Vec<i64> = page.iter().map(|row| row.get("id")).collect();
-        let gone = "SELECT event_id FROM teal.applied WHERE event_id = ANY ($1) AND outcome = 'reversed'";
-        let reversed: Vec<i64> = green.rows(gone, &[&ids]).await?.iter().map(|row| row.get(0)).collect();
+        let ended = "SELECT event_id, outcome FROM teal.applied \
+                     WHERE event_id = ANY ($1) AND outcome IN ('reversed', 'given up')";
+        let ended: BTreeMap<i64, String> =
+            green.rows(ended, &[&ids]).await?.iter().map(|row| (row.get(0), row.get(1))).collect();
         let answers: Vec<bool> =
             stream::iter(&page).map(|row| ask(&statements, green, row)).buffered(PIPELINE).try_collect().await?;
         for (row, holds) in page.iter().zip(answers) {
             verified.asked += 1;
+            let ended = ended.get(&row.get("id")).map(String::as_str);
             if holds {
                 verified.holds += 1;
-            } else if row.get("superseded") || reversed.contains(&row.get("id")) {
+            } else if ended == Some("given up") {
+                verified.given_up += 1;
+            } else if row.get("superseded") || ended.is_some() {
                 verified.superseded += 1;
             } else {
                 verified.failed += 1;

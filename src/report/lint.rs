@@ -1,16 +1,19 @@
 //! `lint`'s document, as text, as SARIF 2.1.0 and as annotations of GitHub Actions.
 
+use std::path::Path;
+
 use console::Style;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::text;
 use crate::ddl::lint::Found;
-use crate::ddl::rule;
+use crate::ddl::rule::{self, Rule};
 use crate::ddl::workload::{Broken, masked};
 use crate::ddl::{Estimate, SqlFile};
 use crate::error::{Failure, Result};
-use crate::finding::Severity;
+use crate::finding::{Finding, Severity};
+use crate::plan::Accept;
 
 /// What was found in all files.
 #[derive(Debug, Serialize)]
@@ -28,7 +31,8 @@ pub struct LintDoc {
 /// One finding and its place.
 #[derive(Debug, Serialize)]
 pub struct LintFinding {
-    rule: &'static str,
+    /// The rule's id; with its area where it is no rule of lint's own.
+    rule: String,
     severity: Severity,
     file: String,
     line: usize,
@@ -36,10 +40,13 @@ pub struct LintFinding {
     end_line: usize,
     end_column: usize,
     what: String,
-    so_what: &'static str,
-    instead: &'static str,
+    so_what: String,
+    instead: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     accepted: Option<String>,
+    /// Who accepts it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted_by: Option<AcceptedBy>,
     /// The table that a query of clients is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     table: Option<String>,
@@ -53,6 +60,17 @@ pub struct LintFinding {
     #[serde(skip)]
     excerpt: String,
 }
+
+/// Where it is said that a finding is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum AcceptedBy {
+    Comment,
+    Plan,
+}
+
+/// The reason of the plan for a finding that it accepts, by the finding's id and object.
+pub type ByPlan<'a> = &'a mut dyn FnMut(&str, &str) -> Option<String>;
 
 /// An estimate and what it rests on.
 #[derive(Debug, Serialize)]
@@ -83,29 +101,22 @@ impl LintDoc {
         }
     }
 
-    /// Takes in what was found in a file.
-    pub fn add(&mut self, file: &SqlFile, found: Vec<Found>) {
+    /// Takes in what was found in a file, which `name` is in the plan's findings.
+    pub fn add(&mut self, file: &SqlFile, name: &str, found: Vec<Found>, by_plan: ByPlan<'_>) {
         self.files += 1;
         self.statements += file.statements.len();
         let lines = file.lines();
         for one in found {
             let (start, end) = (lines.place(one.span.start), lines.place(one.span.end));
+            let planned = by_plan(&format!("lint/{}", one.rule.id), &format!("{name}:{}", start.line));
             self.push(LintFinding {
-                rule: one.rule.id,
-                severity: one.rule.severity,
-                file: file.path.display().to_string(),
                 line: start.line,
                 column: start.column,
                 end_line: end.line,
                 end_column: end.column,
                 excerpt: lines.excerpt(one.span),
-                what: one.what,
-                so_what: one.rule.so_what,
-                instead: one.rule.instead,
-                accepted: one.accepted,
-                table: None,
-                calls: None,
                 estimate: one.estimate.map(EstimateDoc::from),
+                ..LintFinding::of(one.rule, file.path.display().to_string(), one.what).accepted(one.accepted, planned)
             });
         }
     }
@@ -124,46 +135,45 @@ impl LintDoc {
             said.map_or((1, failure.what.as_str()), |(column, what)| (column.parse().unwrap_or(1), what));
         let excerpt = failure.detail.clone().unwrap_or_else(|| format!(" --> {file}:{}:{column}", place.line));
         self.push(LintFinding {
-            rule: rule.id,
-            severity: rule.severity,
             line: place.line,
             column,
             end_line: place.line,
             end_column: column + 1,
             excerpt,
-            what: what.to_owned(),
-            so_what: rule.so_what,
-            instead: rule.instead,
-            accepted: None,
-            table: None,
-            calls: None,
-            estimate: None,
-            file,
+            ..LintFinding::of(rule, file, what.to_owned())
         });
         Ok(())
     }
 
+    /// Takes in an accept of a plan that matches nothing which was found.
+    pub fn add_unmatched(&mut self, plan: &Path, accept: &Accept) {
+        let Finding { id, severity, what, so_what, next, object, .. } = accept.unmatched();
+        let (file, line) = (plan.display().to_string(), accept.line);
+        self.push(LintFinding {
+            rule: id,
+            severity,
+            so_what,
+            instead: next,
+            excerpt: format!(" --> {file}:{line}:1"),
+            ..LintFinding::at(file, line, format!("{object}: {what}"))
+        });
+    }
+
     /// Takes in what the files break of the queries from `source`.
-    pub fn add_workload(&mut self, source: &str, broken: Vec<Broken<'_>>) {
+    pub fn add_workload(&mut self, source: &str, broken: Vec<Broken<'_>>, by_plan: ByPlan<'_>) {
         for Broken { rule, table, query, what } in broken {
             let line = query.line.unwrap_or(1);
             let calls = query.calls.map(|calls| format!("{}: ", text::count(calls, "call"))).unwrap_or_default();
+            let table = table.map(|(schema, name)| format!("{schema}.{name}"));
+            let planned = by_plan(&format!("lint/{}", rule.id), table.as_deref().unwrap_or("queries"));
+            let finding = LintFinding::of(rule, source.to_owned(), what).accepted(None, planned);
             self.push(LintFinding {
-                rule: rule.id,
-                severity: rule.severity,
-                file: source.to_owned(),
                 line,
-                column: 1,
                 end_line: line,
-                end_column: 1,
                 excerpt: text::wrapped(&format!("{source}: {calls}{}", masked(&query.text)), 2),
-                what,
-                so_what: rule.so_what,
-                instead: rule.instead,
-                accepted: None,
-                table: table.map(|(schema, name)| format!("{schema}.{name}")),
+                table,
                 calls: query.calls,
-                estimate: None,
+                ..finding
             });
         }
     }
@@ -179,7 +189,7 @@ impl LintDoc {
         self.findings.push(finding);
     }
 
-    /// Blockers that no comment accepts.
+    /// Blockers that neither a comment nor the plan accepts.
     pub fn blockers(&self) -> usize {
         self.blockers
     }
@@ -197,7 +207,7 @@ impl LintDoc {
                 Severity::Note => "notice",
             };
             let LintFinding { file, line, end_line, column, rule, what, so_what, instead, .. } = finding;
-            let title = property(&format!("lint/{rule}"));
+            let title = property(&id(rule));
             let file = property(file);
             let lasts = finding.estimate.as_ref().map(|one| format!(" Estimate: {}.", one.basis)).unwrap_or_default();
             let said = data(&format!("{what}: {so_what}.{lasts} Instead: {instead}."));
@@ -231,6 +241,54 @@ impl LintDoc {
     }
 }
 
+impl LintFinding {
+    /// A finding at the start of a line.
+    fn at(file: String, line: usize, what: String) -> Self {
+        Self {
+            rule: String::new(),
+            severity: Severity::Note,
+            file,
+            line,
+            column: 1,
+            end_line: line,
+            end_column: 1,
+            what,
+            so_what: String::new(),
+            instead: String::new(),
+            accepted: None,
+            accepted_by: None,
+            table: None,
+            calls: None,
+            estimate: None,
+            excerpt: String::new(),
+        }
+    }
+
+    /// What a rule found in a file.
+    fn of(rule: &Rule, file: String, what: String) -> Self {
+        Self {
+            rule: rule.id.to_owned(),
+            severity: rule.severity,
+            so_what: rule.so_what.to_owned(),
+            instead: rule.instead.to_owned(),
+            ..Self::at(file, 1, what)
+        }
+    }
+
+    /// With the reason that a comment gives, or else the plan.
+    fn accepted(mut self, comment: Option<String>, plan: Option<String>) -> Self {
+        let by = if comment.is_some() { AcceptedBy::Comment } else { AcceptedBy::Plan };
+        self.accepted = comment.or(plan);
+        self.accepted_by = self.accepted.as_ref().map(|_| by);
+        self
+    }
+}
+
+/// What findings and accepts are called by: `lint/drop-breaks-clients`.
+fn id(rule: &str) -> String {
+    if rule.contains('/') { rule.to_owned() } else { format!("lint/{rule}") }
+}
+
 impl Default for LintDoc {
     fn default() -> Self {
         Self::new()
@@ -261,7 +319,8 @@ fn sarif_result(finding: &LintFinding) -> Value {
         }}],
     });
     if let Some(reason) = &finding.accepted {
-        result["suppressions"] = json!([{ "kind": "inSource", "justification": reason }]);
+        let kind = if finding.accepted_by == Some(AcceptedBy::Plan) { "external" } else { "inSource" };
+        result["suppressions"] = json!([{ "kind": kind, "justification": reason }]);
     }
     result
 }
@@ -287,11 +346,11 @@ pub fn lint_text(doc: &LintDoc) -> String {
         };
         let LintFinding { rule, file, line, what, .. } = finding;
         if let Some(reason) = &finding.accepted {
-            out += &text::hanging(&format!("accepted lint/{rule} {file}:{line}: "), reason);
+            out += &text::hanging(&format!("accepted {} {file}:{line}: ", id(rule)), reason);
             out.push('\n');
             continue;
         }
-        out += &format!("{} lint/{rule}\n{}\n", style.apply_to(finding.severity.word()), finding.excerpt.trim_end());
+        out += &format!("{} {}\n{}\n", style.apply_to(finding.severity.word()), id(rule), finding.excerpt.trim_end());
         out += &text::wrapped(&format!("{what}: {}", finding.so_what), 2);
         if let Some(estimate) = &finding.estimate {
             out += &text::wrapped(&format!("estimate: {}", estimate.basis), 2);

@@ -6,7 +6,8 @@ use similar::{ChangeTag, TextDiff};
 
 use super::text;
 use crate::ddl::SqlFile;
-use crate::ddl::rewrite::{How, Rewritten};
+use crate::ddl::rewrite::{How, Refused, Rewritten};
+use crate::error::Result;
 
 /// What all files have become.
 #[derive(Debug, Serialize)]
@@ -49,6 +50,9 @@ struct StatementDoc {
     lost: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<RefusedDoc>,
+    /// What of its safe form has to be accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    condition: Option<RefusedDoc>,
 }
 
 #[derive(Debug, Serialize)]
@@ -66,6 +70,17 @@ struct RefusedDoc {
     accepted: Option<String>,
 }
 
+impl RefusedDoc {
+    fn of(refused: &Refused) -> Self {
+        Self {
+            rule: refused.rule,
+            why: refused.why.clone(),
+            instead: refused.instead.clone(),
+            accepted: refused.accepted.clone(),
+        }
+    }
+}
+
 impl RewriteDoc {
     /// An empty one, for a server of this major version.
     pub fn new(server_major: u32) -> Self {
@@ -74,9 +89,11 @@ impl RewriteDoc {
     }
 
     /// Takes in a file of this layout.
-    pub fn add(&mut self, file: &SqlFile, rewritten: &Rewritten, layout: &str) {
+    ///
+    /// Fails where the safe form's text is not what was meant.
+    pub fn add(&mut self, file: &SqlFile, rewritten: &Rewritten, layout: &str) -> Result<()> {
         let (mark, tool) = mark(layout);
-        let mut sql = rewritten.text(file, mark);
+        let mut sql = rewritten.text(file, mark)?;
         let mut tool = tool.filter(|_| rewritten.apart).map(str::to_owned);
         if rewritten.apart && layout == "dbmate" {
             sql = sql.replacen("-- migrate:up", "-- migrate:up transaction:false", 1);
@@ -86,7 +103,7 @@ impl RewriteDoc {
         let (lines, mut statements) = (file.lines(), Vec::new());
         for part in &rewritten.parts {
             self.rewritten += usize::from(part.rewrite.is_some());
-            match part.refused.as_ref().map(|refused| refused.accepted.is_some()) {
+            match part.refused.as_ref().or(part.condition.as_ref()).map(|refused| refused.accepted.is_some()) {
                 Some(true) => self.accepted += 1,
                 Some(false) => self.refused += 1,
                 None => {}
@@ -103,12 +120,8 @@ impl RewriteDoc {
                 steps,
                 why: part.why.clone(),
                 lost: part.lost.clone(),
-                refused: part.refused.as_ref().map(|refused| RefusedDoc {
-                    rule: refused.rule,
-                    why: refused.why.clone(),
-                    instead: refused.instead.clone(),
-                    accepted: refused.accepted.clone(),
-                }),
+                refused: part.refused.as_ref().map(RefusedDoc::of),
+                condition: part.condition.as_ref().map(RefusedDoc::of),
             });
         }
         self.files.push(FileDoc {
@@ -119,6 +132,7 @@ impl RewriteDoc {
             statements,
             source: file.text.clone(),
         });
+        Ok(())
     }
 
     /// How many have no safe form and are not accepted.
@@ -201,8 +215,17 @@ pub fn rewrite_notes(doc: &RewriteDoc) -> String {
                 (None, None) => "note".to_owned(),
             };
             out += &format!("{}:{}: {id}\n", file.file, statement.line);
-            if let Some(refused) = &statement.refused {
-                out += &text::wrapped(&refused.why, 2);
+            if statement.condition.is_some() && !statement.why.is_empty() {
+                out += &text::wrapped(&statement.why, 2);
+            }
+            if let Some(condition) = &statement.condition {
+                let to = if condition.accepted.is_some() { "accepted" } else { "to be accepted" };
+                out += &text::wrapped(&format!("{to} (lint/{}): {}", condition.rule, condition.why), 2);
+            }
+            if let Some(refused) = statement.refused.as_ref().or(statement.condition.as_ref()) {
+                if statement.refused.is_some() {
+                    out += &text::wrapped(&refused.why, 2);
+                }
                 match &refused.accepted {
                     Some(reason) => out += &text::wrapped(&format!("accepted: {reason}"), 2),
                     None => out += &text::wrapped(&format!("instead: {}", refused.instead), 2),

@@ -369,17 +369,9 @@ fn proof_rows(report: &RunReport) -> Vec<Vec<String>> {
         None if report.strategy == Strategy::InPlace.word() => {}
         None => row("copy", "not proved yet".to_owned()),
     }
-    if let Some(EventsDoc { tally, verified, lost }) = &report.events {
+    if let Some(EventsDoc { tally, verified, .. }) = &report.events {
         row("events", tally.line());
-        row(
-            "",
-            format!(
-                "{} verified on green, {} superseded by later ones, {} lost",
-                thousands(verified.holds),
-                thousands(verified.superseded),
-                thousands(*lost)
-            ),
-        );
+        row("", verified.line());
     }
     if let Some(green) = &report.green {
         row(

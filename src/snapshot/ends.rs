@@ -22,6 +22,11 @@ impl Ends {
         self.0.push(session.canceller());
     }
 
+    /// Ends what one session runs that is not to go on.
+    pub(super) async fn end(session: &Db) {
+        cancel(vec![session.canceller()]).await;
+    }
+
     /// Ends what runs, unless the work came to a good end by itself.
     pub async fn settle<T>(mut self, result: Result<T>) -> Result<T> {
         let sessions = std::mem::take(&mut self.0);

@@ -2,20 +2,19 @@
 
 use std::collections::{HashMap, HashSet};
 
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{Table, read_tables};
-use crate::error::{Context, Failure, Result};
-use crate::postgres::{Db, Name, Target};
+use crate::error::Result;
+use crate::failpoint::failpoint;
+use crate::postgres::{Access, Db, Error, Name, Target};
 use crate::step::{Notices, Unit};
 
-use super::ends::Ends;
-use super::indexes::{connect, is_constraint};
-use super::interrupted;
+use super::indexes::is_constraint;
 use super::jobs::Jobs;
+use super::line::{Crew, Line};
 use super::post_data::{PostData, PostItem};
-use super::sessions::{fewer, no_room};
+use super::sessions::no_room;
 
 /// Adds the foreign keys on up to `jobs` sessions, those of the largest tables first. Each checks all rows, unless blue's
 /// own is NOT VALID. What is there is skipped.
@@ -34,75 +33,18 @@ pub async fn add_foreign_keys(
     if post.foreign_keys.is_empty() {
         return Ok(());
     }
-    let mut ends = Ends::default();
-    let added = tokio::select! {
-        added = add_all(green, post, jobs, notices, &mut ends) => added,
-        () = cancel.cancelled() => Err(interrupted("adding foreign keys")),
-    };
-    ends.settle(added).await
-}
-
-async fn add_all(green: &Target, post: &PostData, mut jobs: Jobs, notices: &Notices, ends: &mut Ends) -> Result<()> {
-    let first = connect(green).await.map_err(no_room)?;
-    let mut line = Line::new(&post.foreign_keys, &read_tables(&first).await?);
-    ends.add(&first);
-    let mut sessions = vec![first];
-    let mut adding = JoinSet::new();
-    // As many as green had room for, where that was fewer.
-    let mut room = usize::MAX;
-    let (mut done, total) = (0, post.foreign_keys.len() as u64);
-    notices.progress(done, total, Unit::Tables, "");
-    while done < total {
-        while adding.len() < jobs.now().min(room) {
-            let Some(item) = line.next() else { break };
-            let session = match sessions.pop() {
-                Some(session) => session,
-                None => match connect(green).await {
-                    Ok(session) => {
-                        ends.add(&session);
-                        session
-                    }
-                    Err(e) if e.is_full() && !adding.is_empty() => {
-                        room = adding.len();
-                        notices.found(fewer(&e, room, jobs.now()));
-                        line.put_back(item);
-                        break;
-                    }
-                    Err(e) => return Err(no_room(e)),
-                },
-            };
-            adding.spawn(add(session, item));
-        }
-        tokio::select! {
-            Some(added) = adding.join_next() => {
-                let (session, item) = added.map_err(|e| Failure::failed(format!("adding a foreign key ended: {e}")))??;
-                sessions.push(session);
-                line.added(&item);
-                done += 1;
-                notices.progress(done, total, Unit::Tables, format!("{} {}", item.table.plain(), item.object.0));
-            }
-            () = jobs.changed() => room = usize::MAX,
-        }
-    }
-    Ok(())
-}
-
-async fn add(session: Db, item: PostItem) -> Result<(Db, PostItem)> {
-    let doing = || format!("adding the foreign key {} on {}", item.object.0, item.table.plain());
-    if !is_constraint(&session, &item).await.with_context(doing)? {
-        session.run(&item.sql).await.with_context(doing)?;
-    }
-    Ok((session, item))
+    let tables = read_tables(&green.connect(Access::ReadOnly).await.map_err(no_room)?).await?;
+    Crew { green, jobs, notices, cancel }.work_off(ForeignKeys::new(&post.foreign_keys, &tables)).await
 }
 
 /// Foreign keys that wait, the largest referring table's first, and the tables that those under way hold.
-struct Line {
+struct ForeignKeys {
     waiting: Vec<PostItem>,
     roots: HashMap<Name, Name>,
     held: HashSet<Name>,
 }
 
-impl Line {
+impl ForeignKeys {
     fn new(items: &[PostItem], tables: &[Table]) -> Self {
         let roots: HashMap<Name, Name> =
             tables.iter().filter_map(|table| Some((table.name.clone(), table.partition_of.clone()?))).collect();
@@ -122,7 +64,26 @@ impl Line {
         std::iter::once(&item.table).chain(&item.refers_to).map(root).collect()
     }
 
-    /// The next one that shares no table with those under way, now under way; one whose other table is not known goes alone.
+    /// What stands in `held` for it.
+    fn holds(&self, item: &PostItem) -> Vec<Name> {
+        if item.refers_to.is_some() { self.locks(item) } else { vec![everything()] }
+    }
+
+    fn alone_is_under_way(&self) -> bool {
+        self.held.contains(&everything())
+    }
+}
+
+impl Line for ForeignKeys {
+    type Item = PostItem;
+    const DOING: &'static str = "adding foreign keys";
+    const UNIT: Unit = Unit::Tables;
+
+    fn total(&self) -> u64 {
+        self.waiting.len() as u64
+    }
+
+    /// The next one that shares no table with those under way; one whose other table is not known goes alone.
     fn next(&mut self) -> Option<PostItem> {
         let free = |item: &PostItem| match item.refers_to {
             Some(_) => self.locks(item).iter().all(|table| !self.held.contains(table)),
@@ -138,25 +99,35 @@ impl Line {
         Some(item)
     }
 
-    /// What stands in `held` for it.
-    fn holds(&self, item: &PostItem) -> Vec<Name> {
-        if item.refers_to.is_some() { self.locks(item) } else { vec![everything()] }
-    }
-
-    fn alone_is_under_way(&self) -> bool {
-        self.held.contains(&everything())
-    }
-
     fn put_back(&mut self, item: PostItem) {
-        self.added(&item);
+        self.done(&item);
         self.waiting.insert(0, item);
     }
 
-    fn added(&mut self, item: &PostItem) {
+    fn done(&mut self, item: &PostItem) -> bool {
         for table in self.holds(item) {
             self.held.remove(&table);
         }
+        true
     }
+
+    fn name(item: &PostItem) -> String {
+        format!("{} {}", item.table.plain(), item.object.0)
+    }
+
+    async fn run(session: &Db, item: &PostItem) -> Result<(), Error> {
+        add(session, item)
+            .await
+            .map_err(|e| e.doing(format_args!("adding the foreign key {} on {}", item.object.0, item.table.plain())))
+    }
+}
+
+async fn add(session: &Db, item: &PostItem) -> Result<(), Error> {
+    if !is_constraint(session, item).await? {
+        session.run(&item.sql).await?;
+        failpoint("snapshot.foreign_key_added");
+    }
+    Ok(())
 }
 
 /// No table's name: stands for all of them.
@@ -176,6 +147,7 @@ mod tests {
             constraint: true,
             refers_to: refers_to.map(|table| Name::new("public", table)),
             apart: None,
+            btree: false,
             sql: String::new(),
         }
     }
@@ -189,22 +161,22 @@ mod tests {
             key("part_a", "part", Some("a")),
             key("odd", "e", None),
         ];
-        let mut line = Line::new(&items, &[]);
+        let mut line = ForeignKeys::new(&items, &[]);
         line.roots.insert(Name::new("public", "d"), Name::new("public", "part"));
-        let next = |line: &mut Line| line.next().map(|item| item.object.0);
+        let next = |line: &mut ForeignKeys| line.next().map(|item| item.object.0);
         assert_eq!(next(&mut line).as_deref(), Some("a_b"));
         assert_eq!(next(&mut line).as_deref(), Some("d_d"));
         assert_eq!(next(&mut line), None);
-        line.added(&items[0]);
+        line.done(&items[0]);
         assert_eq!(next(&mut line).as_deref(), Some("c_b"));
         assert_eq!(next(&mut line), None, "d is a part of part");
-        line.added(&items[2]);
+        line.done(&items[2]);
         assert_eq!(next(&mut line).as_deref(), Some("part_a"));
         line.put_back(items[3].clone());
-        line.added(&items[1]);
+        line.done(&items[1]);
         assert_eq!(next(&mut line).as_deref(), Some("part_a"));
         assert_eq!(next(&mut line), None);
-        line.added(&items[3]);
+        line.done(&items[3]);
         assert_eq!(next(&mut line).as_deref(), Some("odd"));
         line.waiting.push(items[0].clone());
         assert_eq!(next(&mut line), None, "nobody knows what it locks");

@@ -3,23 +3,17 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::catalog::{Relkind, Table};
-use crate::error::{Context, Failure, Result};
+use crate::catalog::{Machine, Relkind, Share, Table};
+use crate::error::Result;
 use crate::failpoint::failpoint;
-use crate::postgres::{Access, Db, Error, Name, Target};
+use crate::postgres::{Db, Error, Name, Target};
 use crate::step::{Notices, Unit};
 
-use super::ends::Ends;
-use super::interrupted;
 use super::jobs::Jobs;
-use super::post_data::{PostData, PostItem, SESSION};
-use super::sessions::{fewer, no_room};
-
-/// How long a lock may take: nobody but the copy should be there. Applies to locks, never to the build itself.
-pub(super) const LOCK_TIMEOUT: &str = "SET lock_timeout = '60s'";
+use super::line::{Crew, Line, connect};
+use super::post_data::{PostData, PostItem};
 
 /// Builds what `post` lists as indexes, on up to `jobs` sessions, then attaches the parts of partitioned ones.
 ///
@@ -37,13 +31,8 @@ pub async fn build_indexes(
     notices: &Notices,
     cancel: &CancellationToken,
 ) -> Result<()> {
-    let mut ends = Ends::default();
-    let line = Line::new(&post.indexes, tables);
-    let built = tokio::select! {
-        built = build_all(green, line, ready, jobs, notices, &mut ends) => built,
-        () = cancel.cancelled() => Err(interrupted("building indexes")),
-    };
-    ends.settle(built).await?;
+    let line = Indexes::new(&post.indexes, tables, ready);
+    Crew { green, jobs, notices, cancel }.work_off(line).await?;
     let session = connect(green).await?;
     for attach in &post.attaches {
         // Attaching what is attached already does nothing (ATExecAttachPartitionIdx).
@@ -52,79 +41,15 @@ pub async fn build_indexes(
     Ok(())
 }
 
-async fn build_all(
-    green: &Target,
-    mut line: Line,
-    mut ready: UnboundedReceiver<Name>,
-    mut jobs: Jobs,
-    notices: &Notices,
-    ends: &mut Ends,
-) -> Result<()> {
-    let mut sessions = Vec::new();
-    let mut builds = JoinSet::new();
-    let mut listening = true;
-    // As many as green had room for, where that was fewer.
-    let mut room = usize::MAX;
-    let (mut done, total) = (0, line.len());
-    notices.progress(done, total, Unit::Indexes, "");
-    while done < total {
-        while builds.len() < jobs.now().min(room) {
-            let Some(item) = line.next() else { break };
-            let session = match sessions.pop() {
-                Some(session) => session,
-                None => match connect(green).await {
-                    Ok(session) => {
-                        ends.add(&session);
-                        session
-                    }
-                    Err(e) if e.is_full() && !builds.is_empty() => {
-                        room = builds.len();
-                        notices.found(fewer(&e, room, jobs.now()));
-                        line.put_back(item);
-                        break;
-                    }
-                    Err(e) => return Err(no_room(e)),
-                },
-            };
-            builds.spawn(build(session, item));
-        }
-        tokio::select! {
-            Some(built) = builds.join_next() => {
-                let (session, item) = built.map_err(|e| Failure::failed(format!("an index build ended: {e}")))??;
-                sessions.push(session);
-                if line.built(&item) {
-                    done += 1;
-                    notices.progress(done, total, Unit::Indexes, item.object.0);
-                }
-            }
-            () = jobs.changed() => room = usize::MAX,
-            table = ready.recv(), if listening => {
-                listening = table.is_some();
-                match table {
-                    Some(table) => line.start(&table),
-                    None => line.start_all(),
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// A session for the dump's statements.
-pub(super) async fn connect(green: &Target) -> Result<Db, Error> {
-    let session = green.connect(Access::ReadWrite).await?;
-    session.run(SESSION).await?;
-    session.run(LOCK_TIMEOUT).await?;
-    Ok(session)
-}
-
 /// Indexes that wait for their table's rows, and those that may start, the largest table's first.
 ///
 /// CREATE INDEX takes SHARE, so several of one table may be built at once. ADD CONSTRAINT takes ACCESS EXCLUSIVE: beside
 /// another build of its table it would wait in the lock queue, and past `lock_timeout` fail, for as long as that one lasts.
 /// So a table's constraints come after its indexes, one by one; where Postgres allows it, a constraint's own index is built
 /// among these, and taking it over is a matter of a moment.
-struct Line {
+struct Indexes {
+    /// Tables whose rows are in; none once all are.
+    from: Option<UnboundedReceiver<Name>>,
     waiting: HashMap<Name, VecDeque<PostItem>>,
     /// By size of the table, so that the last entry is the largest.
     ready: BTreeMap<(u64, Name), VecDeque<PostItem>>,
@@ -135,10 +60,11 @@ struct Line {
     exclusive: HashSet<Name>,
 }
 
-impl Line {
-    fn new(items: &[PostItem], tables: &[Table]) -> Self {
+impl Indexes {
+    fn new(items: &[PostItem], tables: &[Table], from: UnboundedReceiver<Name>) -> Self {
         let sizes = tables.iter().filter(|t| t.kind == Relkind::Table).map(|t| (t.name.clone(), t.bytes)).collect();
         let mut line = Self {
+            from: Some(from),
             waiting: HashMap::new(),
             ready: BTreeMap::new(),
             sizes,
@@ -163,10 +89,6 @@ impl Line {
         PostItem { apart, ..item.clone() }
     }
 
-    fn len(&self) -> u64 {
-        self.waiting.values().chain(self.ready.values()).map(|items| items.len() as u64).sum()
-    }
-
     fn start(&mut self, table: &Name) {
         if let Some(items) = self.waiting.remove(table) {
             self.ready.insert(self.key(table), items);
@@ -184,7 +106,25 @@ impl Line {
         }
     }
 
-    /// The next one that waits for no other, now under way.
+    fn leave(&mut self, item: &PostItem) {
+        if let Some(number) = self.under_way.get_mut(&item.table) {
+            *number -= 1;
+        }
+        if is_exclusive(item) {
+            self.exclusive.remove(&item.table);
+        }
+    }
+}
+
+impl Line for Indexes {
+    type Item = PostItem;
+    const DOING: &'static str = "building indexes";
+    const UNIT: Unit = Unit::Indexes;
+
+    fn total(&self) -> u64 {
+        self.waiting.values().chain(self.ready.values()).map(|items| items.len() as u64).sum()
+    }
+
     fn next(&mut self) -> Option<PostItem> {
         let (under_way, exclusive) = (&self.under_way, &self.exclusive);
         let may_start = |item: &PostItem| {
@@ -204,14 +144,13 @@ impl Line {
         Some(item)
     }
 
-    /// One that was given out is not under way after all.
     fn put_back(&mut self, item: PostItem) {
         self.leave(&item);
         self.ready.entry(self.key(&item.table)).or_default().push_front(item);
     }
 
-    /// One that was under way is there. Whether it is whole: a constraint's index has the constraint to come.
-    fn built(&mut self, item: &PostItem) -> bool {
+    /// A constraint's index has the constraint to come.
+    fn done(&mut self, item: &PostItem) -> bool {
         self.leave(item);
         let Some(apart) = &item.apart else { return true };
         let adopt = PostItem { sql: apart.adopt.clone(), apart: None, ..item.clone() };
@@ -219,12 +158,38 @@ impl Line {
         false
     }
 
-    fn leave(&mut self, item: &PostItem) {
-        if let Some(number) = self.under_way.get_mut(&item.table) {
-            *number -= 1;
+    fn name(item: &PostItem) -> String {
+        item.object.0.clone()
+    }
+
+    fn share(&self, item: &PostItem, machine: &Machine, jobs: usize) -> Share {
+        match self.sizes.get(&item.table) {
+            Some(bytes) if item.btree => machine.sorting(*bytes, jobs),
+            _ => machine.share(jobs),
         }
-        if is_exclusive(item) {
-            self.exclusive.remove(&item.table);
+    }
+
+    async fn run(session: &Db, item: &PostItem) -> Result<(), Error> {
+        build(session, item)
+            .await
+            .map_err(|e| e.doing(format_args!("building {} on {}", item.object.0, item.table.plain())))
+    }
+
+    fn waits(&self) -> bool {
+        self.from.is_some()
+    }
+
+    async fn more(&mut self) {
+        let table = match &mut self.from {
+            Some(from) => from.recv().await,
+            None => None,
+        };
+        match table {
+            Some(table) => self.start(&table),
+            None => {
+                self.from = None;
+                self.start_all();
+            }
         }
     }
 }
@@ -234,20 +199,19 @@ fn is_exclusive(item: &PostItem) -> bool {
     item.constraint && item.apart.is_none()
 }
 
-async fn build(session: Db, item: PostItem) -> Result<(Db, PostItem)> {
-    let doing = || format!("building {} on {}", item.object.0, item.table.plain());
-    if !is_built(&session, &item).await.with_context(doing)? {
-        let sql = item.apart.as_ref().map_or(&item.sql, |apart| &apart.index);
-        session.run(sql).await.with_context(doing)?;
-        if item.apart.is_some() {
-            failpoint("snapshot.index_before_constraint");
-        }
+async fn build(session: &Db, item: &PostItem) -> Result<(), Error> {
+    if is_built(session, item).await? {
+        return Ok(());
     }
-    Ok((session, item))
+    session.run(item.apart.as_ref().map_or(&item.sql, |apart| &apart.index)).await?;
+    if item.apart.is_some() {
+        failpoint("snapshot.index_before_constraint");
+    }
+    Ok(())
 }
 
 /// Whether it is there and usable. An invalid index is dropped; on a partitioned table it only waits for its parts.
-async fn is_built(session: &Db, item: &PostItem) -> Result<bool> {
+async fn is_built(session: &Db, item: &PostItem) -> Result<bool, Error> {
     if is_exclusive(item) || item.constraint && is_constraint(session, item).await? {
         return is_constraint(session, item).await;
     }
@@ -264,7 +228,7 @@ async fn is_built(session: &Db, item: &PostItem) -> Result<bool> {
 }
 
 /// Whether the table has the constraint. One that is there is whole: ADD CONSTRAINT is one transaction.
-pub(super) async fn is_constraint(session: &Db, item: &PostItem) -> Result<bool> {
+pub(super) async fn is_constraint(session: &Db, item: &PostItem) -> Result<bool, Error> {
     let sql = include_str!("../postgres/sql/select_constraint.sql");
     let names = [&item.table.schema.0, &item.table.object.0, &item.object.0];
     Ok(session.maybe_row(sql, &[&names[0], &names[1], &names[2]]).await?.is_some())
@@ -278,7 +242,11 @@ mod tests {
 
     fn item(table: &str, object: &str, constraint: bool) -> PostItem {
         let (table, object) = (Name::new("public", table), Ident::new(object));
-        PostItem { table, object, constraint, refers_to: None, apart: None, sql: String::new() }
+        PostItem { table, object, constraint, refers_to: None, apart: None, btree: true, sql: String::new() }
+    }
+
+    fn line(items: &[PostItem]) -> Indexes {
+        Indexes::new(items, &[], tokio::sync::mpsc::unbounded_channel().1)
     }
 
     #[test]
@@ -290,23 +258,23 @@ mod tests {
             item("t", "t_b", false),
             item("u", "u_pkey", true),
         ];
-        let mut line = Line::new(&items, &[]);
-        let next = |line: &mut Line| line.next().map(|item| item.object.0);
+        let mut line = line(&items);
+        let next = |line: &mut Indexes| line.next().map(|item| item.object.0);
         // The names alone decide here: no table has a size.
         assert_eq!(next(&mut line).as_deref(), Some("u_pkey"));
         assert_eq!(next(&mut line).as_deref(), Some("t_a"));
         assert_eq!(next(&mut line).as_deref(), Some("t_b"));
         assert_eq!(next(&mut line), None, "t is being read");
-        assert!(line.built(&items[2]));
+        assert!(line.done(&items[2]));
         assert_eq!(next(&mut line), None);
-        line.built(&items[3]);
+        line.done(&items[3]);
         assert_eq!(next(&mut line).as_deref(), Some("t_pkey"));
         assert_eq!(next(&mut line), None, "t is locked");
-        line.built(&items[0]);
+        line.done(&items[0]);
         assert_eq!(next(&mut line).as_deref(), Some("t_key"));
         line.put_back(items[1].clone());
         assert_eq!(next(&mut line).as_deref(), Some("t_key"));
-        line.built(&items[1]);
+        line.done(&items[1]);
         assert_eq!(next(&mut line), None);
     }
 
@@ -314,7 +282,7 @@ mod tests {
     fn a_constraint_s_index_is_built_beside_the_others_and_taken_over_when_all_are_there() {
         let apart = Some(Apart { index: "CREATE".to_owned(), adopt: "ALTER".to_owned() });
         let key = PostItem { apart, ..item("t", "t_pkey", true) };
-        let mut line = Line::new(&[key, item("t", "t_a", false)], &[]);
+        let mut line = line(&[key, item("t", "t_a", false)]);
         line.sizes.insert(Name::new("public", "t"), 1);
         let items = line.ready.remove(&(0, Name::new("public", "t"))).unwrap();
         assert!(items.iter().all(|item| item.apart.is_none()), "no size: partitioned");
@@ -331,12 +299,12 @@ mod tests {
         );
         line.start_all();
         let (key, plain) = (line.next().unwrap(), line.next().unwrap());
-        assert!(!line.built(&key), "the constraint is to come");
+        assert!(!line.done(&key), "the constraint is to come");
         assert_eq!(line.next(), None, "t is being read");
-        assert!(line.built(&plain));
+        assert!(line.done(&plain));
         let adopt = line.next().unwrap();
         assert_eq!((adopt.sql.as_str(), &adopt.apart), ("ALTER", &None));
-        assert!(line.built(&adopt));
+        assert!(line.done(&adopt));
         assert_eq!(line.next(), None);
     }
 }

@@ -25,6 +25,7 @@ mod rows;
 mod large_objects;
 mod extension_rows;
 mod post_data;
+mod line;
 mod indexes;
 mod foreign_keys;
 mod rest;

@@ -36,6 +36,8 @@ pub struct PostItem {
     pub refers_to: Option<Name>,
     /// For a primary key or unique constraint, the same in two statements.
     pub apart: Option<Apart>,
+    /// Whether it builds a B-tree: sorts.
+    pub btree: bool,
     /// The statement, with the settings it depends on (tablespace) before it.
     pub sql: String,
 }
@@ -81,16 +83,19 @@ fn classify(text: &str) -> Result<PostData> {
         }
         let sql = settings.before(statement.text(text));
         match read(statement.text(text)) {
-            Some(Made::Index(table, _)) if made_here.contains(&table) => post.rest.push(sql),
-            Some(Made::Index(table, object)) => {
-                post.indexes.push(PostItem { table, object, constraint: false, refers_to: None, apart: None, sql });
+            Some(Made::Index(table, ..)) if made_here.contains(&table) => post.rest.push(sql),
+            Some(Made::Index(table, object, btree)) => {
+                let (constraint, refers_to, apart) = (false, None, None);
+                post.indexes.push(PostItem { table, object, constraint, refers_to, apart, btree, sql });
             }
             Some(Made::IndexConstraint(table, object, apart)) => {
                 let apart = apart.map(|apart| Apart { index: settings.before(&apart.index), ..apart });
-                post.indexes.push(PostItem { table, object, constraint: true, refers_to: None, apart, sql });
+                let (constraint, refers_to, btree) = (true, None, apart.is_some());
+                post.indexes.push(PostItem { table, object, constraint, refers_to, apart, btree, sql });
             }
             Some(Made::ForeignKey(table, object, refers_to)) => {
-                post.foreign_keys.push(PostItem { table, object, constraint: true, refers_to, apart: None, sql });
+                let (constraint, apart, btree) = (true, None, false);
+                post.foreign_keys.push(PostItem { table, object, constraint, refers_to, apart, btree, sql });
             }
             Some(Made::Attach) => post.attaches.push(sql),
             Some(Made::MaterializedView(name)) => {
@@ -136,7 +141,8 @@ impl Settings {
 
 /// What a statement makes, where the copy treats it apart.
 enum Made {
-    Index(Name, Ident),
+    /// And whether it is a B-tree.
+    Index(Name, Ident, bool),
     IndexConstraint(Name, Ident, Option<Apart>),
     ForeignKey(Name, Ident, Option<Name>),
     Attach,
@@ -162,7 +168,10 @@ fn read(sql: &str) -> Option<Made> {
             }
             let index = words.ident()?;
             words.expect("ON")?;
-            Some(Made::Index(words.name()?, index))
+            let table = words.name()?;
+            words.expect("USING")?;
+            let btree = words.ident()? == Ident::new("btree");
+            Some(Made::Index(table, index, btree))
         }
         "ALTER" => match words.keyword()?.as_str() {
             "INDEX" => {

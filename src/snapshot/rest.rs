@@ -8,8 +8,8 @@ use crate::postgres::{Db, Error, Target};
 use crate::step::{Notices, Unit};
 
 use super::ends::Ends;
-use super::indexes::connect;
 use super::interrupted;
+use super::line::connect;
 use super::post_data::PostData;
 
 /// Runs what remains, in the dump's order: triggers, rules, policies, statistics, comments, REFRESH, marks.

@@ -1,11 +1,32 @@
 //! Several sessions at once, or as many as a server has room for.
 
+use std::time::Duration;
+
+use backon::ExponentialBuilder;
+
 use crate::error::{Failure, Result};
 use crate::finding::Finding;
 use crate::postgres::{Db, Error, Target};
 use crate::step::Notices;
 
 use super::export::{CopyPoint, enter};
+
+/// How often one piece of work is tried where sessions are lost.
+pub(super) const ATTEMPTS: usize = 5;
+/// How often a server is asked for a new session in the place of a lost one; with the pauses over half a minute, in which a
+/// server that crashed is back.
+pub(super) const CONNECTS: usize = 12;
+/// The longest pause between two of these.
+pub(super) const PAUSE: Duration = Duration::from_secs(5);
+
+/// Pauses between attempts, up to so many, each twice as long as the one before.
+pub(super) fn pauses(times: usize) -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(100))
+        .with_max_delay(PAUSE)
+        .with_max_times(times)
+        .with_jitter()
+}
 
 /// Opens `jobs` sessions; where the server has room for fewer, but for one, says so and goes on with those.
 pub async fn open_up_to(jobs: usize, notices: &Notices, open: impl AsyncFn() -> Result<Db, Error>) -> Result<Vec<Db>> {

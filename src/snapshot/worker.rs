@@ -1,9 +1,8 @@
 //! One worker of the copy: a session in the snapshot on blue, a session on green, and new ones where these are lost.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
+use backon::{BackoffBuilder, Retryable};
 
 use crate::catalog::Chunk;
 use crate::error::{Context, Failure, Result};
@@ -11,20 +10,13 @@ use crate::postgres::{Access, Db, Error, Target};
 
 use super::export::enter;
 use super::rows::Work;
+use super::sessions::{ATTEMPTS, CONNECTS, PAUSE, pauses};
 use super::table::{copy_chunk, prepare_session};
 
 /// How long a lock on green may take: nobody else should be there but a session of ours that green has not yet missed.
 const LOCK_TIMEOUT: &str = "SET lock_timeout = '10s'";
 /// A commit of one chunk needn't wait for the disk: rows and marker are lost together or not at all.
 const NO_WAIT: &str = "SET synchronous_commit = off";
-/// How often one chunk is tried.
-const ATTEMPTS: u32 = 5;
-/// How often a server is asked for a new session in the place of a lost one; with the pauses over half a minute, in which a
-/// server that crashed is back.
-const CONNECTS: usize = 12;
-/// The longest pause between two of these.
-const PAUSE: Duration = Duration::from_secs(5);
-
 /// Both sessions of a worker.
 pub struct Sessions {
     blue: Db,
@@ -67,7 +59,7 @@ pub async fn work_through(work: Arc<Work>, mut sessions: Sessions) -> Result<()>
 
 /// Copies one chunk; where a session is lost, with new ones in the same snapshot, as long as its keeper lives.
 async fn copy_surely(work: &Work, sessions: &mut Sessions, chunk: &Chunk) -> Result<(u64, u64)> {
-    let mut pauses = pauses(ATTEMPTS as usize).build();
+    let mut pauses = pauses(ATTEMPTS).build();
     for attempt in 1.. {
         let mut meter = work.meter.chunk(chunk);
         let e = match copy_chunk(&sessions.blue, &sessions.green, chunk, &mut meter).await {
@@ -86,12 +78,4 @@ async fn copy_surely(work: &Work, sessions: &mut Sessions, chunk: &Chunk) -> Res
         *sessions = open_sessions(work, |e| e.is_lost() || e.is_full()).await?;
     }
     Err(Failure::failed("too many attempts"))
-}
-
-fn pauses(times: usize) -> ExponentialBuilder {
-    ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(100))
-        .with_max_delay(PAUSE)
-        .with_max_times(times)
-        .with_jitter()
 }

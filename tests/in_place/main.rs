@@ -12,6 +12,7 @@ mod leftovers;
 mod locks;
 mod operators;
 mod rehearse;
+mod shadow;
 mod two_hops;
 mod upgrade;
 

@@ -6,6 +6,9 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../ddl_rewrite/bench.rs"]
+mod bench;
+mod rewrite;
 mod upgrade;
 mod zoo;
 

@@ -36,12 +36,28 @@ fn a_lever_is_read_and_one_that_makes_no_sense_is_refused() {
         "\"before\" must be a list: programs are lists, never a shell string"
     );
     assert_eq!(with("before = [\"./ttl\", \"6h\"]\n", ""), "missing key \"before\" in [[lever]]");
-    // Nothing stands in for one in a rehearsal.
-    let stand_in = refused(&add("[rehearse.lever.ttl]\nbefore = [\"true\"]"));
-    assert!(
-        stand_in.contains("\"lever\" in [rehearse] is not supported yet: a rehearsal turns no lever"),
-        "{stand_in}"
-    );
+}
+
+#[test]
+fn what_stands_in_for_a_lever_in_a_rehearsal_is_named_by_the_plan_and_turned_as_long_as_that() {
+    let first = |text: String| refused(&text).lines().next().unwrap().split_once(": ").unwrap().1.to_owned();
+    let lever = "[[lever]]\nname = \"ttl\"\nbefore = [\"./${NOWHERE}\"]\nafter = [\"x\"]\nwait = \"1h\"\nlasts = \"2h\"\nuntil = \"finish\"";
+    let stand_in = |more: &str| add(&format!("{lever}\n[rehearse.lever.ttl]\n{more}")).replace("${NOWHERE}", "ttl");
+    assert_eq!(first(stand_in("after = [\"true\"]")), "missing key \"before\" in [rehearse.lever]");
+    let unknown = "before = [\"true\"]\n[rehearse.lever.tll]\nbefore = [\"true\"]";
+    assert_eq!(first(stand_in(unknown)), "the plan has no lever \"tll\"");
+    assert!(first(stand_in("before = [\"true\"]\nuntil = \"finish\"")).starts_with("unknown key \"until\""));
+
+    let stand_ins = StandIns { blue: "postgres://r@h/blue".into(), green: "postgres://r@h/green".into() };
+    let text = add(&format!("{lever}\n[rehearse.lever.ttl]\nbefore = [\"turn\"]\nafter = [\"back\"]"));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plan.toml");
+    std::fs::write(&path, text).unwrap();
+    // What the lever itself takes from the environment need not be there.
+    let levers = read_rehearsal(&path, &env, &stand_ins).unwrap().plan.levers;
+    let turned = (levers[0].before.join(" "), levers[0].after.clone().unwrap().join(" "));
+    assert_eq!(turned, ("turn".to_owned(), "back".to_owned()));
+    assert_eq!((levers[0].until, levers[0].wait, levers[0].lasts), (Until::Finish, Duration::ZERO, None));
 }
 
 #[test]

@@ -61,7 +61,9 @@ impl Judge<'_> {
                 self.cascade(*cascade, span);
             }
             C::Validate(name) => self.validate(table, name),
-            C::SetType { column, data_type, converted } => self.set_type(table, column, data_type, *converted, span),
+            C::SetType { column, data_type, converted, .. } => {
+                self.set_type(table, column, data_type, *converted, span)
+            }
             C::SetNotNull(column) => self.set_not_null(table, column, span),
             C::SetExpression(column) => {
                 self.touch(table, mode).rewrite = true;
@@ -95,6 +97,7 @@ impl Judge<'_> {
             }
             C::DropNotNull(_)
             | C::Default(_)
+            | C::DropDefault(_)
             | C::AddIdentity(_)
             | C::RenameConstraint { .. }
             | C::Mild

@@ -75,7 +75,10 @@ impl Listing {
 }
 
 fn read(dir: &Path, prefix: &str, level: usize, entries: &mut Vec<Entry>) -> Result<()> {
-    let failed = |e| Failure::usage(format!("migrations folder {}: {e}", dir.display()));
+    let failed = |e| {
+        Failure::usage(format!("migrations folder {}: {e}", dir.display()))
+            .hint("name the folder of the files that are to be run")
+    };
     for entry in fs::read_dir(dir).map_err(failed)? {
         let path = entry.with_context(|| dir.display())?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

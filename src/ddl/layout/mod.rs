@@ -220,7 +220,9 @@ impl Listing {
         }
         let Some((file, names)) = lines.first() else {
             let what = format!("migrations folder {}: no .sql file in it", self.dir.display());
-            return Failure::usage(what).at(&self.dir, 1);
+            return Failure::usage(what)
+                .at(&self.dir, 1)
+                .hint("name the folder of the files that are to be run; docs/layouts.md has the shapes");
         };
         let all = lines.iter().map(|(file, names)| format!("{file}: {names}")).collect::<Vec<_>>().join("\n");
         let other = lines.iter().find(|(_, other)| other != names);

@@ -54,6 +54,10 @@ pub enum AlterCommand {
         column: Ident,
         /// Its new type.
         data_type: DataType,
+        /// Where the type stands, COLLATE included.
+        typed: Range<usize>,
+        /// The expression after USING.
+        using: Option<Range<usize>>,
         /// Whether a USING or COLLATE stands there.
         converted: bool,
     },
@@ -61,8 +65,10 @@ pub enum AlterCommand {
     SetNotNull(Ident),
     /// `ALTER COLUMN … DROP NOT NULL`.
     DropNotNull(Ident),
-    /// `ALTER COLUMN … SET DEFAULT` or `DROP DEFAULT`.
+    /// `ALTER COLUMN … SET DEFAULT`.
     Default(Ident),
+    /// `ALTER COLUMN … DROP DEFAULT`.
+    DropDefault(Ident),
     /// `ALTER COLUMN … ADD GENERATED … AS IDENTITY`.
     AddIdentity(Ident),
     /// `ALTER COLUMN … SET EXPRESSION` (17): every row is computed anew.
@@ -202,15 +208,22 @@ fn read_column_change(cursor: &mut Cursor<'_>) -> Option<AlterCommand> {
     }
     let column = cursor.ident()?;
     if cursor.takes_one(&[&["TYPE"], &["SET", "DATA", "TYPE"]]).is_some() {
+        let start = cursor.offset();
         let data_type = read_type(cursor)?;
-        let converted = !cursor.until(&[], &[","]).is_empty();
-        return Some(AlterCommand::SetType { column, data_type, converted });
+        let collated = cursor.takes(&["COLLATE"]);
+        if collated {
+            cursor.name()?;
+        }
+        let typed = start..cursor.taken_to();
+        let using = if cursor.takes(&["USING"]) { Some(cursor.until(&[], &[","])) } else { None };
+        let converted = collated || using.is_some();
+        return Some(AlterCommand::SetType { column, data_type, typed, using, converted });
     }
     let choices: [Choice; 13] = [
         (&["SET", "NOT", "NULL"], AlterCommand::SetNotNull),
         (&["DROP", "NOT", "NULL"], AlterCommand::DropNotNull),
         (&["SET", "DEFAULT"], AlterCommand::Default),
-        (&["DROP", "DEFAULT"], AlterCommand::Default),
+        (&["DROP", "DEFAULT"], AlterCommand::DropDefault),
         (&["ADD", "GENERATED"], AlterCommand::AddIdentity),
         (&["SET", "EXPRESSION"], AlterCommand::SetExpression),
         (&["SET", "STATISTICS"], |_| AlterCommand::Mild),

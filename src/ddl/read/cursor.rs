@@ -233,7 +233,9 @@ impl<'a> Cursor<'a> {
     /// A cursor over a span of the same text, with spans that mean the same.
     #[must_use]
     pub fn inside(&self, span: &Range<usize>) -> Cursor<'a> {
-        let tokens = self.tokens.iter().filter(|t| t.start >= span.start && t.end <= span.end).copied().collect();
+        let from = self.tokens.partition_point(|token| token.start < span.start);
+        let to = self.tokens.partition_point(|token| token.end <= span.end);
+        let tokens = self.tokens.get(from..to).unwrap_or_default().to_vec();
         Cursor { source: self.source, tokens, at: 0 }
     }
 

@@ -29,6 +29,8 @@ pub struct CreateIndex {
     pub partial: bool,
     /// Where the word CONCURRENTLY would stand.
     pub after_index: usize,
+    /// Where what follows the table's name begins.
+    pub after_table: usize,
 }
 
 /// Reads what follows `CREATE [UNIQUE] INDEX`.
@@ -40,6 +42,7 @@ pub(super) fn read_create_index(cursor: &mut Cursor<'_>, unique: bool) -> Option
     cursor.expect(&["ON"])?;
     let only = cursor.takes(&["ONLY"]);
     let table = cursor.name()?;
+    let after_table = cursor.taken_to();
     if cursor.takes(&["USING"]) {
         cursor.ident()?;
     }
@@ -48,7 +51,19 @@ pub(super) fn read_create_index(cursor: &mut Cursor<'_>, unique: bool) -> Option
     let plain = columns.len() == 1 + cursor.text(group).matches(',').count();
     cursor.until(&["WHERE"], &[]);
     let partial = cursor.sees(&["WHERE"]);
-    Some(CreateIndex { name, table, unique, concurrently, if_not_exists, only, columns, plain, partial, after_index })
+    Some(CreateIndex {
+        name,
+        table,
+        unique,
+        concurrently,
+        if_not_exists,
+        only,
+        columns,
+        plain,
+        partial,
+        after_index,
+        after_table,
+    })
 }
 
 pub(super) fn plain_columns(cursor: &mut Cursor<'_>) -> Vec<Ident> {

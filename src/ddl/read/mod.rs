@@ -64,6 +64,8 @@ pub enum Reading {
     },
     /// CREATE TRIGGER.
     CreateTrigger {
+        /// Its name.
+        name: Ident,
         /// Its table.
         table: Written,
         /// The table of `FROM`, for a constraint trigger.
@@ -73,6 +75,8 @@ pub enum Reading {
     DropOnTable {
         /// `TRIGGER`, `RULE`, `POLICY`.
         what: &'static str,
+        /// Its name.
+        name: Ident,
         /// Its table.
         table: Written,
     },
@@ -340,12 +344,12 @@ fn read_create_quiet(cursor: &mut Cursor<'_>) -> Option<Reading> {
 }
 
 fn read_trigger(cursor: &mut Cursor<'_>) -> Option<Reading> {
-    cursor.ident()?;
+    let name = cursor.ident()?;
     cursor.until(&["ON"], &[]);
     cursor.expect(&["ON"])?;
     let table = cursor.name()?;
     let other = if cursor.takes(&["FROM"]) { Some(cursor.name()?) } else { None };
-    Some(Reading::CreateTrigger { table, other })
+    Some(Reading::CreateTrigger { name, table, other })
 }
 
 fn read_alter(cursor: &mut Cursor<'_>) -> Option<Reading> {
@@ -424,10 +428,10 @@ fn is_rename(command: &AlterCommand) -> bool {
 fn read_drop(cursor: &mut Cursor<'_>) -> Option<Reading> {
     if let Some(what) = cursor.takes_one(&[&["TRIGGER"], &["RULE"], &["POLICY"]]) {
         cursor.takes(&["IF", "EXISTS"]);
-        cursor.ident()?;
+        let name = cursor.ident()?;
         cursor.expect(&["ON"])?;
         let what = ["TRIGGER", "RULE", "POLICY"].get(what).copied()?;
-        return Some(Reading::DropOnTable { what, table: cursor.name()? });
+        return Some(Reading::DropOnTable { what, name, table: cursor.name()? });
     }
     let quiet: [&[&str]; 11] = [
         &["FUNCTION"],

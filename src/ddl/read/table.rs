@@ -82,6 +82,8 @@ pub struct TableConstraint {
     pub kind: ConstraintKind,
     /// Whether it is added without looking at the rows that are there.
     pub not_valid: bool,
+    /// Where it stands without its name and NOT VALID.
+    pub definition: Range<usize>,
 }
 
 /// What a constraint demands.
@@ -111,6 +113,36 @@ pub enum ConstraintKind {
         /// The referenced table.
         table: Written,
     },
+}
+
+impl ConstraintKind {
+    /// The columns of the table that it is about, as far as its text tells them.
+    pub fn columns(&self) -> Vec<String> {
+        match self {
+            Self::Check(check) => crate::ddl::name::columns_of(check).unwrap_or_default(),
+            Self::NotNull(column) => vec![column.0.clone()],
+            Self::Unique(columns) | Self::PrimaryKey(columns) | Self::ForeignKey { columns, .. } => {
+                columns.iter().map(|column| column.0.clone()).collect()
+            }
+            Self::UsingIndex { .. } | Self::Exclude => Vec::new(),
+        }
+    }
+
+    /// Follows a column to its new name.
+    pub(in crate::ddl) fn rename(&mut self, from: &Ident, to: &Ident) {
+        match self {
+            Self::Check(check) => {
+                *check = crate::ddl::name::with_column(check, &from.0, &to.0).unwrap_or_default();
+            }
+            Self::NotNull(column) if column == from => *column = to.clone(),
+            Self::Unique(columns) | Self::PrimaryKey(columns) | Self::ForeignKey { columns, .. } => {
+                for column in columns.iter_mut().filter(|column| *column == from) {
+                    *column = to.clone();
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 /// What the rows of a partitioned table are divided by; only where these are columns and no expressions.
@@ -305,13 +337,17 @@ fn references_rest(cursor: &mut Cursor<'_>) -> Option<()> {
 /// Reads a table constraint, `CONSTRAINT name` before it included; `None` where none begins here.
 pub(super) fn read_constraint(cursor: &mut Cursor<'_>) -> Option<TableConstraint> {
     let name = if cursor.takes(&["CONSTRAINT"]) { Some(cursor.ident()?) } else { None };
+    let start = cursor.offset();
     let kind = read_kind(cursor)?;
+    let mut definition = start..cursor.taken_to();
     let mut not_valid = false;
     loop {
         if cursor.takes(&["NOT", "VALID"]) {
             not_valid = true;
-        } else if !deferrable(cursor) && !cursor.takes(&["NO", "INHERIT"]) {
-            return Some(TableConstraint { name, kind, not_valid });
+        } else if deferrable(cursor) || cursor.takes(&["NO", "INHERIT"]) {
+            definition.end = cursor.taken_to();
+        } else {
+            return Some(TableConstraint { name, kind, not_valid, definition });
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) static APART: Rewrite = Rewrite {
 pub(super) fn pass(command: &AlterCommand) -> u8 {
     use AlterCommand as C;
     match command {
-        C::DropColumn { .. } | C::DropConstraint { .. } | C::DropNotNull(_) => 0,
+        C::DropColumn { .. } | C::DropConstraint { .. } | C::DropNotNull(_) | C::DropDefault(_) => 0,
         C::SetType { .. } => 1,
         C::AddColumn { .. } => 2,
         C::SetNotNull(_) => 4,

@@ -187,7 +187,8 @@ pub(super) fn step(case: &Case<'_>, text: &str) -> Result<SafeStep, Unfit> {
     }
     let batches = Key { case, write: &write, columns: &key }.batches();
     let sql = printed(case, text, &write, &key);
-    Ok(SafeStep { sql, how: How::Batches(batches) })
+    // Batches hold nobody up: they are what lint asks for.
+    Ok(SafeStep { judged: Some(String::new()), ..SafeStep::new(sql, How::Batches(batches)) })
 }
 
 /// The primary key, or a unique constraint over columns that refuse NULL, with the types of its columns.

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{Apply, How, Left, Part, Refused, SafeStep, all};
 use crate::ddl::known::{Known, Relation};
+use crate::ddl::lex::{Lexer, TokenKind};
 use crate::ddl::read::{Alter, AlterCommand, Cursor, Reading, Written};
 use crate::postgres::Name;
 
@@ -12,7 +13,11 @@ pub(crate) struct Case<'a> {
     pub text: &'a str,
     pub reading: &'a Reading,
     pub known: &'a Known,
+    /// What was known before the statement, where this is one of its commands.
+    pub before: &'a Known,
     pub version: u32,
+    /// Whether it is accepted that a type is set as it is written.
+    pub keeps_type: bool,
 }
 
 /// What a rewrite makes of a statement or command.
@@ -20,6 +25,8 @@ pub(crate) struct Outcome {
     pub bits: Vec<Bit>,
     pub why: String,
     pub refused: Option<Refused>,
+    /// What of it has to be accepted.
+    pub condition: Option<Refused>,
 }
 
 /// A piece of a safe form.
@@ -31,11 +38,13 @@ pub(crate) enum Bit {
     Alone(String, How),
     /// A statement.
     Step(SafeStep),
+    /// Nothing: another command of the statement has it done.
+    Gone,
 }
 
 impl Bit {
     pub(crate) fn step(sql: impl Into<String>, how: How) -> Self {
-        Self::Step(SafeStep { sql: sql.into(), how })
+        Self::Step(SafeStep::new(sql, how))
     }
 
     pub(crate) fn brief(sql: impl Into<String>) -> Self {
@@ -47,17 +56,17 @@ impl Bit {
 #[allow(clippy::unnecessary_wraps)]
 impl Outcome {
     pub(crate) fn of(bits: Vec<Bit>) -> Option<Self> {
-        Some(Self { bits, why: String::new(), refused: None })
+        Some(Self { bits, why: String::new(), refused: None, condition: None })
     }
 
     /// As written, with something to be known about it.
     pub(crate) fn advice(why: impl Into<String>) -> Option<Self> {
-        Some(Self { bits: Vec::new(), why: why.into(), refused: None })
+        Some(Self { bits: Vec::new(), why: why.into(), refused: None, condition: None })
     }
 
     pub(crate) fn refused(rule: &'static str, why: impl Into<String>, instead: impl Into<String>) -> Option<Self> {
         let refused = Refused { rule, why: why.into(), instead: instead.into(), accepted: None };
-        Some(Self { bits: Vec::new(), why: String::new(), refused: Some(refused) })
+        Some(Self { bits: Vec::new(), why: String::new(), refused: Some(refused), condition: None })
     }
 }
 
@@ -108,17 +117,18 @@ impl Case<'_> {
         let mut part = Part {
             span: 0..0,
             rewrite: None,
-            steps: vec![SafeStep { sql: self.text.to_owned(), how: how_of(self.reading, self.known) }],
+            steps: vec![SafeStep::new(self.text, how_of(self.reading, self.known))],
             why: String::new(),
             lost: None,
             refused: None,
+            condition: None,
         };
         for rewrite in all() {
             let Apply::Statement(apply) = rewrite.apply else { continue };
             let Some(outcome) = apply(self) else { continue };
             let steps = outcome.bits.into_iter().filter_map(|bit| match bit {
                 Bit::Step(step) => Some(step),
-                Bit::Command(_) | Bit::Alone(..) => None,
+                Bit::Command(_) | Bit::Alone(..) | Bit::Gone => None,
             });
             part.take(rewrite, steps.collect(), outcome.why, outcome.refused);
             return part;
@@ -133,11 +143,13 @@ impl Case<'_> {
         let mut commands: Vec<&(AlterCommand, Range<usize>)> = alter.commands.iter().collect();
         // The server runs them in its own order, whatever is written; apart they must stand in it.
         commands.sort_by_key(|(command, _)| super::alter::pass(command));
-        let mut bits = Vec::new();
+        let mut bits: Vec<(Vec<String>, Bit)> = Vec::new();
+        let mut comments = Vec::new();
         // A command meets what those before it made: their names are taken.
         let mut known = std::borrow::Cow::Borrowed(self.known);
         for (number, (command, span)) in commands.iter().enumerate() {
-            let case = Case { known: &known, ..*self };
+            comments.extend(self.comments_of(alter, span));
+            let case = Case { known: &known, before: self.known, ..*self };
             let found = all().find_map(|rewrite| match rewrite.apply {
                 Apply::Command(apply) => Some((rewrite, apply(&case, command, span)?)),
                 Apply::Statement(_) => None,
@@ -147,16 +159,18 @@ impl Case<'_> {
                 known.to_mut().take(&Reading::Alter(one), self.text);
             }
             let Some((rewrite, outcome)) = found else {
-                bits.push(match command {
+                let bit = match command {
                     AlterCommand::Validate(_) if alter.commands.len() > 1 => {
                         part.rewrite.get_or_insert(&super::alter::APART);
                         Bit::Alone(self.words(span).to_owned(), How::Long)
                     }
                     _ => Bit::Command(self.words(span).to_owned()),
-                });
+                };
+                bits.push((std::mem::take(&mut comments), bit));
                 continue;
             };
             if let Some(refused) = outcome.refused {
+                part.condition = None;
                 part.take(rewrite, Vec::new(), String::new(), Some(refused));
                 return;
             }
@@ -165,16 +179,25 @@ impl Case<'_> {
                     part.why.push_str("; ");
                 }
                 part.why += &outcome.why;
-                bits.push(Bit::Command(self.words(span).to_owned()));
+                bits.push((std::mem::take(&mut comments), Bit::Command(self.words(span).to_owned())));
             } else {
                 part.rewrite = part.rewrite.or(Some(rewrite));
-                bits.extend(outcome.bits);
+                part.condition = part.condition.take().or(outcome.condition);
+                for bit in outcome.bits {
+                    let gone = matches!(bit, Bit::Gone);
+                    let own = if gone { Vec::new() } else { std::mem::take(&mut comments) };
+                    bits.push((own, bit));
+                }
             }
         }
         if part.rewrite.is_some() {
             let why = std::mem::take(&mut part.why);
             let rewrite = part.rewrite.take();
-            let steps = self.statements(alter, bits);
+            let mut steps = self.statements(alter, bits);
+            // What is left belonged to commands that another one does.
+            if let Some(last) = steps.last_mut() {
+                last.comments.extend(comments);
+            }
             let other = steps.iter().any(|step| !step.sql.starts_with(&self.head(alter)));
             if other && self.may_be_missing() {
                 part.refused = Some(Refused {
@@ -195,32 +218,51 @@ impl Case<'_> {
         self.text.get(..start).unwrap_or_default().to_owned()
     }
 
-    fn statements(&self, alter: &Alter, bits: Vec<Bit>) -> Vec<SafeStep> {
+    /// The comments that belong to a command: behind it on its line, and on the lines before it.
+    fn comments_of(&self, alter: &Alter, command: &Range<usize>) -> Vec<String> {
+        let end = |span: &Range<usize>| span.end;
+        let before = alter.commands.iter().map(|(_, span)| end(span)).filter(|end| *end <= command.start).max();
+        let after = alter.commands.iter().map(|(_, span)| span.start).filter(|start| *start >= command.end).min();
+        let in_gap = |gap: Range<usize>, behind: bool| {
+            let text = self.words(&gap);
+            let tokens = Lexer::new(text).map_while(Result::ok).filter(|token| token.kind == TokenKind::Comment);
+            let on_its_line = |at: usize| !text.get(..at).unwrap_or_default().contains('\n');
+            let own = tokens.filter(|token| on_its_line(token.start) == behind);
+            own.map(|token| token.text(text).trim_end().to_owned()).collect::<Vec<_>>()
+        };
+        let mut comments = before.map(|from| in_gap(from..command.start, false)).unwrap_or_default();
+        comments.extend(after.map(|to| in_gap(command.end..to, true)).unwrap_or_default());
+        comments
+    }
+
+    fn statements(&self, alter: &Alter, bits: Vec<(Vec<String>, Bit)>) -> Vec<SafeStep> {
         let head = self.head(alter);
         // Between its commands stands what stood there, if that is no more than a comma and blanks.
         let between = alter.commands.first().zip(alter.commands.get(1)).map(|(one, two)| one.1.end..two.1.start);
         let between = between.map(|span| self.words(&span)).filter(|text| text.trim() == ",").unwrap_or(", ");
         let mut steps: Vec<SafeStep> = Vec::new();
         let mut open = false;
-        for bit in bits {
+        for (comments, bit) in bits {
             match bit {
                 Bit::Command(command) => {
                     if let Some(last) = steps.last_mut().filter(|_| open) {
                         last.sql += between;
                         last.sql += &command;
+                        last.comments.extend(comments);
                     } else {
-                        steps.push(SafeStep { sql: format!("{head}{command}"), how: How::Brief });
+                        steps.push(SafeStep { comments, ..SafeStep::new(format!("{head}{command}"), How::Brief) });
                         open = true;
                     }
                 }
                 Bit::Alone(command, how) => {
-                    steps.push(SafeStep { sql: format!("{head}{command}"), how });
+                    steps.push(SafeStep { comments, ..SafeStep::new(format!("{head}{command}"), how) });
                     open = false;
                 }
                 Bit::Step(step) => {
-                    steps.push(step);
+                    steps.push(SafeStep { comments, ..step });
                     open = false;
                 }
+                Bit::Gone => {}
             }
         }
         steps

@@ -18,6 +18,8 @@ mod index;
 mod not_null;
 mod partition_index;
 mod refused;
+mod shadow;
+mod shadow_parts;
 mod splice;
 mod transaction;
 mod unique;
@@ -30,7 +32,9 @@ use serde::Serialize;
 use super::known::Known;
 use super::lint::{accepts, read_checked, runs_in_transaction};
 use super::read::AlterCommand;
+use super::split::Statement;
 use super::sql_file::SqlFile;
+use crate::error::Result;
 use crate::postgres::{Ident, Name};
 pub(crate) use case::{Bit, Case, Outcome};
 
@@ -58,6 +62,8 @@ pub struct Part {
     pub lost: Option<String>,
     /// Why it has no safe form; the steps are as written.
     pub refused: Option<Refused>,
+    /// What of its safe form has to be accepted.
+    pub condition: Option<Refused>,
 }
 
 /// One statement of the safe form.
@@ -67,6 +73,24 @@ pub struct SafeStep {
     pub sql: String,
     /// How it is to be run.
     pub how: How,
+    /// Comments that stood beside what it comes from, inside of the statement.
+    pub comments: Vec<String>,
+    /// Where its own words would mislead a reader, what lint is to judge instead of them; empty: nothing.
+    pub judged: Option<String>,
+}
+
+impl SafeStep {
+    fn new(sql: impl Into<String>, how: How) -> Self {
+        Self { sql: sql.into(), how, comments: Vec::new(), judged: None }
+    }
+
+    /// Its statements.
+    pub fn statements(&self) -> Vec<String> {
+        match SqlFile::from_bytes(std::path::Path::new("step"), self.sql.clone().into_bytes()) {
+            Ok(file) => file.statements.iter().map(|statement| statement.text(&file.text).to_owned()).collect(),
+            Err(_) => vec![self.sql.clone()],
+        }
+    }
 }
 
 /// How a step is to be run.
@@ -128,7 +152,7 @@ pub struct Batches {
     pub next: String,
 }
 
-/// What has no safe form.
+/// What has no safe form, or one that has to be accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     /// The rule of `lint` by which it is accepted.
@@ -139,6 +163,17 @@ pub struct Refused {
     pub instead: String,
     /// Why it was accepted, where a comment says so.
     pub accepted: Option<String>,
+}
+
+impl Refused {
+    /// What follows where it is accepted.
+    pub fn so_what(&self) -> &'static str {
+        if self.rule == shadow::ORDER {
+            "it has a safe form, which ends in another order of columns; accepted, it runs in that form"
+        } else {
+            "it has no safe form; accepted, it runs as it is written"
+        }
+    }
 }
 
 /// One kind of rewriting.
@@ -172,7 +207,7 @@ pub(crate) enum Apply {
 
 /// Every rewrite, in the order of the docs; the first that has something to say is the one.
 pub fn all() -> impl Iterator<Item = &'static Rewrite> {
-    let topics: [&'static [Rewrite]; 14] = [
+    let topics: [&'static [Rewrite]; 15] = [
         partition_index::REWRITES,
         index::REWRITES,
         drop_index::REWRITES,
@@ -185,6 +220,7 @@ pub fn all() -> impl Iterator<Item = &'static Rewrite> {
         attach::REWRITES,
         batches::REWRITES,
         domain::REWRITES,
+        shadow::REWRITES,
         refused::REWRITES,
         contract::REWRITES,
     ];
@@ -194,12 +230,29 @@ pub fn all() -> impl Iterator<Item = &'static Rewrite> {
 /// Rewrites a file for a server of `version` (14 to 18). `in_transaction`: its tool runs it as one transaction. `known` is
 /// what is known before it; what the file makes is taken in.
 pub fn rewrite(file: &SqlFile, in_transaction: bool, known: &mut Known, version: u32) -> Rewritten {
+    rewrite_but(file, in_transaction, known, version, |_| false)
+}
+
+/// The same where whoever asks has accepted, of some statements, that a type is set as it is written.
+pub fn rewrite_but(
+    file: &SqlFile,
+    in_transaction: bool,
+    known: &mut Known,
+    version: u32,
+    keeps_type: impl Fn(&Statement) -> bool,
+) -> Rewritten {
+    let accepted: Vec<usize> = accepts(&file.text)
+        .into_iter()
+        .filter(|accept| accept.rule == shadow::TYPE && !accept.reason.is_empty())
+        .filter_map(|accept| file.statements.iter().position(|statement| statement.span.end > accept.at))
+        .collect();
     let mut parts = Vec::new();
     let mut readings = Vec::new();
-    for statement in &file.statements {
+    for (number, statement) in file.statements.iter().enumerate() {
         let text = statement.text(&file.text);
         let reading = read_checked(text, statement);
-        let mut part = Case { text, reading: &reading, known, version }.part();
+        let keeps_type = accepted.contains(&number) || keeps_type(statement);
+        let mut part = Case { text, reading: &reading, known, before: known, version, keeps_type }.part();
         part.span = statement.span.clone();
         known.take(&reading, text);
         parts.push(part);
@@ -224,9 +277,10 @@ pub fn learn(file: &SqlFile, known: &mut Known) {
 /// Marks what comments accept, by the same words as for `lint`.
 fn accept(file: &SqlFile, parts: &mut [Part]) {
     for accept in accepts(&file.text).into_iter().filter(|accept| !accept.reason.is_empty()) {
-        let covered = parts.iter_mut().find(|part| part.span.end > accept.at);
-        if let Some(refused) = covered.and_then(|part| part.refused.as_mut()).filter(|one| one.rule == accept.rule) {
-            refused.accepted = Some(accept.reason);
+        let Some(covered) = parts.iter_mut().find(|part| part.span.end > accept.at) else { continue };
+        let demands = covered.refused.iter_mut().chain(&mut covered.condition);
+        for one in demands.filter(|one| one.rule == accept.rule) {
+            one.accepted = Some(accept.reason.clone());
         }
     }
 }
@@ -237,15 +291,21 @@ impl Rewritten {
         self.parts.iter().any(|part| part.rewrite.is_some())
     }
 
-    /// What has no safe form and is not accepted.
+    /// What has no safe form, or one with a condition, and is not accepted.
     pub fn open(&self) -> impl Iterator<Item = (&Part, &Refused)> {
-        let refused = self.parts.iter().filter_map(|part| Some((part, part.refused.as_ref()?)));
+        let refused = self
+            .parts
+            .iter()
+            .flat_map(|part| part.refused.iter().chain(&part.condition).map(move |refused| (part, refused)));
         refused.filter(|(_, refused)| refused.accepted.is_none())
     }
 
     /// The file's text with the steps in the place of its statements; comments and layout elsewhere stay as they are.
     /// `mark`: the line that tells the file's tool that it runs in no transaction.
-    pub fn text(&self, file: &SqlFile, mark: Option<&str>) -> String {
+    ///
+    /// Fails where the text is not what was meant, which is a fault of this program: bytes outside of the statements are
+    /// others than in the file, or it does not read as the statements that it was made of.
+    pub fn text(&self, file: &SqlFile, mark: Option<&str>) -> Result<String> {
         splice::splice(self, file, mark)
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{Apply, Case, Outcome, Rewrite};
-use crate::ddl::read::{AlterCommand, ConstraintKind, Reading, keeps_rows};
+use crate::ddl::read::{AlterCommand, ConstraintKind, Reading};
 
 pub(super) const REWRITES: &[Rewrite] = &[
     Rewrite {
@@ -17,11 +17,11 @@ pub(super) const REWRITES: &[Rewrite] = &[
     },
     Rewrite {
         id: "no-safe-command",
-        when: "ADD EXCLUDE, stored generated columns, SET LOGGED and the like, ALTER COLUMN … TYPE that rewrites",
+        when: "ADD EXCLUDE, stored generated columns, SET LOGGED and the like",
         why: "it has no safe form that ends the same: it is as written and has to be accepted",
         halfway: "",
         setup: super::index::TOKENS,
-        example: "ALTER TABLE token ALTER COLUMN used TYPE bigint;",
+        example: "ALTER TABLE token SET UNLOGGED;",
         apply: Apply::Command(command),
     },
 ];
@@ -97,18 +97,6 @@ fn command(case: &Case<'_>, command: &AlterCommand, _: &Range<usize>) -> Option<
         }
         AlterCommand::SetTablespace => {
             Outcome::refused("set-rewrites", "the table's files are copied under the lock", "pg_repack can move it")
-        }
-        AlterCommand::SetType { column, data_type, converted } => {
-            let from = case.known.table(table).and_then(|table| table.columns.get(&column.0));
-            let from = from.and_then(|column| column.data_type.as_ref());
-            if !converted && from.is_some_and(|from| keeps_rows(from, data_type) == Some(true)) {
-                return None;
-            }
-            Outcome::refused(
-                "type-rewrites",
-                "the table and its indexes are written anew under the lock, as far as can be told; a column of the new type would stand last, and has to be told to whoever reads by position",
-                "add a column of the new type, keep it up to date by a trigger, fill it in batches, then swap the names",
-            )
         }
         _ => None,
     }

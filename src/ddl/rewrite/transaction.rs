@@ -63,7 +63,7 @@ fn take_out(part: &mut Part, reading: &Reading, text: &str) {
         }
         Reading::Set { local: true, .. } => {
             if let Some(sql) = without_local(text) {
-                part.steps = vec![SafeStep { sql, how: How::Brief }];
+                part.steps = vec![SafeStep::new(sql, How::Brief)];
                 "LOCAL would end with the transaction that is taken apart".clone_into(&mut part.why);
             }
         }

@@ -98,6 +98,11 @@ pub(super) struct KeyParts {
 }
 
 impl KeyParts {
+    /// What the constraint says of itself behind its index: DEFERRABLE and the like.
+    pub(super) fn rest(&self) -> &str {
+        &self.rest
+    }
+
     /// Reads `ADD [CONSTRAINT n] UNIQUE …`, or a column's `UNIQUE …`.
     pub(super) fn read(text: &str) -> Option<Self> {
         let mut cursor = Cursor::new(text)?;
@@ -153,23 +158,29 @@ pub(super) fn key_bits(
         })
     });
     let spelt = spelled(&name);
-    let key = if parts.columns.is_empty() {
-        format!("({})", columns.iter().map(spelled).collect::<Vec<_>>().join(", "))
-    } else {
-        parts.columns.clone()
-    };
-    let include = if parts.include.is_empty() { String::new() } else { format!(" INCLUDE ({})", parts.include) };
-    let sql = format!(
-        "CREATE UNIQUE INDEX CONCURRENTLY {spelt} ON {} {key}{include}{}{}{}",
-        spelled_name(table),
-        parts.distinct,
-        parts.with,
-        parts.tablespace
-    );
+    let sql = index_sql(table, columns, &name, parts);
     let kind = if primary { "PRIMARY KEY" } else { "UNIQUE" };
     let leaves = Some(Left::Index(case.beside(table, &name.0)));
     vec![
         Bit::step(sql, How::Concurrent { leaves }),
         Bit::Alone(format!("ADD CONSTRAINT {spelt} {kind} USING INDEX {spelt}{}", parts.rest), How::Brief),
     ]
+}
+
+/// The unique index that a key is made of; `columns` where its words name none.
+pub(super) fn index_sql(table: &Written, columns: &[Ident], name: &Ident, parts: &KeyParts) -> String {
+    let key = if parts.columns.is_empty() {
+        format!("({})", columns.iter().map(spelled).collect::<Vec<_>>().join(", "))
+    } else {
+        parts.columns.clone()
+    };
+    let include = if parts.include.is_empty() { String::new() } else { format!(" INCLUDE ({})", parts.include) };
+    format!(
+        "CREATE UNIQUE INDEX CONCURRENTLY {} ON {} {key}{include}{}{}{}",
+        spelled(name),
+        spelled_name(table),
+        parts.distinct,
+        parts.with,
+        parts.tablespace
+    )
 }

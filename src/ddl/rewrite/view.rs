@@ -41,7 +41,7 @@ fn refresh(case: &Case<'_>) -> Option<Outcome> {
         return Outcome::refused("refresh-blocks-reads", why, "drop the view once nobody reads it");
     }
     let relation = case.known.relation(view);
-    if !case.known.indexes_of(&relation).any(|(_, index)| index.unique && !index.partial) {
+    if !case.known.indexes_of(&relation).any(|(_, index)| index.unique && index.plain && !index.partial) {
         return Outcome::refused(
             "refresh-blocks-reads",
             "no unique index on plain columns of the view is known, and CONCURRENTLY needs one",

@@ -123,4 +123,13 @@ pub(super) const RULES: &[Rule] = &[
         bad: "ALTER TABLE token DROP COLUMN note;",
         good: "CREATE TABLE scope (id bigint);",
     },
+    Rule {
+        id: "column-order",
+        severity: Blocker,
+        so_what: "a column whose type is set through a shadow column stands last afterwards: SELECT *, INSERT and COPY without a list of columns go by another order",
+        instead: "name the columns in every query first; or accept type-rewrites, and the table is written anew under its lock",
+        setup: TOKENS,
+        bad: "ALTER TABLE token ALTER COLUMN used TYPE bigint;",
+        good: "-- migrate: accept column-order every client names its columns\nALTER TABLE token ALTER COLUMN used TYPE bigint",
+    },
 ];

@@ -49,9 +49,33 @@ pub async fn prepare(shadow: &Target) -> Result<()> {
     db.run(include_str!("../../postgres/sql/create_witness.sql")).await.context("the witness of the shadow")
 }
 
-/// Runs a file on the shadow, in one transaction or statement by statement; what each statement did, in their order. What
-/// the file does stays: the next one meets it. A session of its own, so that its settings and temporary tables do not.
-pub async fn trace(shadow: &Target, file: &SqlFile, in_transaction: bool) -> Result<Vec<Step>> {
+/// Files run one after the other on a shadow that [`prepare`] has prepared. What a file does stays: the next one meets it.
+#[derive(Debug)]
+pub struct Chain<'a> {
+    shadow: &'a Target,
+    /// Whether a statement was refused: what follows would not meet what it is meant for.
+    broken: bool,
+}
+
+impl<'a> Chain<'a> {
+    /// Before its first file.
+    pub fn on(shadow: &'a Target) -> Self {
+        Self { shadow, broken: false }
+    }
+
+    /// Runs the next file, in one transaction or statement by statement; what each statement did, in their order.
+    pub async fn run(&mut self, file: &SqlFile, in_transaction: bool) -> Result<Vec<Step>> {
+        if self.broken {
+            return Ok(vec![Step::NotReached; file.statements.len()]);
+        }
+        let steps = run(self.shadow, file, in_transaction).await?;
+        self.broken = steps.iter().any(|step| matches!(step, Step::Failed { .. }));
+        Ok(steps)
+    }
+}
+
+/// A session of its own for each file, so that its settings and temporary tables end with it.
+async fn run(shadow: &Target, file: &SqlFile, in_transaction: bool) -> Result<Vec<Step>> {
     let db = shadow.connect(Access::ReadWrite).await?;
     db.run(STATEMENT_TIMEOUT).await?;
     let first = look(&db).await?;

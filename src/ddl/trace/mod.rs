@@ -15,6 +15,6 @@ mod chain;
 mod confront;
 mod witness;
 
-pub use chain::{Step, prepare, trace};
+pub use chain::{Chain, Step, prepare};
 pub use confront::confront;
 pub use witness::{Change, Seen, SeenRelation, observe};

@@ -8,10 +8,11 @@ use crate::ddl::known::Known;
 use crate::ddl::lint::{Found, Linter};
 use crate::ddl::piece::{is_of_session, is_setting};
 use crate::ddl::read::{Reading, read};
-use crate::ddl::rewrite::{How, Left, Refused, SafeStep, learn, rewrite};
+use crate::ddl::rewrite::{How, Left, Refused, SafeStep, learn, rewrite_but};
 use crate::ddl::transaction::{Unfit, is_plain_begin, is_plain_commit, unfit};
 use crate::ddl::{Migration, SqlFile, Statement};
 use crate::finding::{Finding, Severity};
+use crate::plan::Accept;
 use crate::step::{LiveBatches, LiveHow, LivePart, LiveStep};
 
 use super::alone::is_told;
@@ -32,22 +33,36 @@ pub struct LivePlanner {
     known: Known,
     /// The server's major version.
     version: u32,
+    /// What the plan accepts.
+    accepts: Vec<Accept>,
 }
 
 impl LivePlanner {
     /// Knows blue's schema, as `pg_dump` writes it.
     pub fn of(schema: &SqlFile, version: u32) -> Self {
-        let mut planner = Self { linter: Linter::default(), known: Known::default(), version };
+        let mut planner = Self { linter: Linter::default(), known: Known::default(), version, accepts: Vec::new() };
         planner.linter.learn(schema);
         learn(schema, &mut planner.known);
         planner
+    }
+
+    /// A type that the plan accepts to be set as it is written is not set in another way.
+    #[must_use]
+    pub fn accepting(mut self, accepts: &[Accept]) -> Self {
+        self.accepts = accepts.to_vec();
+        self
     }
 
     /// Plans the next file.
     pub fn plan(&mut self, migration: &Migration) -> LivePlan {
         let sql = &migration.sql;
         let mut known = self.known.clone();
-        let rewritten = rewrite(sql, migration.apart.is_none(), &mut self.known, self.version);
+        let accepts = &self.accepts;
+        let keeps_type = |statement: &Statement| {
+            let finding = Finding::blocker("lint/type-rewrites", place(migration, statement), "");
+            accepts.iter().any(|accept| accept.matches(&finding))
+        };
+        let rewritten = rewrite_but(sql, migration.apart.is_none(), &mut self.known, self.version, keeps_type);
         let mut lost = lost(migration);
         let several = sql.statements.len() > 1;
         let (mut parts, mut findings, mut safe) = (Vec::new(), Vec::new(), Safe::default());
@@ -56,7 +71,8 @@ impl LivePlanner {
             let reading = read(text);
             let as_written = part.rewrite.is_none() || part.refused.is_some();
             safe.add(migration, statement, if as_written { None } else { Some(&part.steps) });
-            findings.extend(part.refused.as_ref().map(|refused| refused_finding(migration, statement, refused)));
+            let demands = part.refused.iter().chain(&part.condition);
+            findings.extend(demands.map(|refused| refused_finding(migration, statement, refused)));
             let steps = if as_written {
                 let judgement = assess(&reading, text, &known);
                 step(statement, sql, &reading, &judgement).map(|step| step.into_iter().collect())
@@ -88,6 +104,9 @@ impl LivePlanner {
     }
 }
 
+/// Why a type that is set through a shadow column is no finding of lint.
+const SHADOWED: &str = "it is set through a shadow column";
+
 /// The safe form as one text, so that lint judges what is run, not what is written.
 #[derive(Debug, Default)]
 struct Safe {
@@ -109,10 +128,14 @@ impl Safe {
         let text = statement.text(source);
         let all: Vec<&str> = match steps {
             None => vec![text],
-            // Batches hold nobody up: they are what lint asks for.
-            Some(steps) => steps.iter().filter(|s| !matches!(s.how, How::Batches(_))).map(|s| s.sql.as_str()).collect(),
+            Some(steps) => {
+                steps.iter().map(|s| s.judged.as_deref().unwrap_or(&s.sql)).filter(|sql| !sql.is_empty()).collect()
+            }
         };
-        let accepts: String = accepts.iter().flat_map(|line| [*line, "\n"]).collect();
+        let mut accepts: String = accepts.iter().flat_map(|line| [*line, "\n"]).collect();
+        if steps.is_some_and(|steps| steps.iter().any(|step| step.judged.is_some())) {
+            accepts += &format!("-- migrate: accept type-rewrites {SHADOWED}\n");
+        }
         for sql in all {
             self.text.push_str(&accepts);
             self.text.push_str(sql);
@@ -128,6 +151,8 @@ impl Safe {
         let found = linter.lint(&sql, false).into_iter();
         // A comment that accepts what the safe form does not have any more has done its work; and lock_timeout is ours.
         let found = found.filter(|found| !matches!(found.rule.id, "accept-unused" | "no-lock-timeout"));
+        // Its own condition is found beside.
+        let found = found.filter(|found| found.accepted.as_deref() != Some(SHADOWED));
         found
             .map(|found| {
                 let line = line(found.span.start);
@@ -139,7 +164,11 @@ impl Safe {
 
 /// A step of a safe form.
 fn live_step(step: &SafeStep, written: &str, known: &Known) -> LiveStep {
-    let judgement = assess(&read(&step.sql), &step.sql, known);
+    let mut locks: Vec<String> = Vec::new();
+    for sql in step.statements() {
+        let more = self::locks(&assess(&read(&sql), &sql, known));
+        locks.extend(more.into_iter().filter(|lock| !locks.contains(lock)).collect::<Vec<_>>());
+    }
     let how = match &step.how {
         How::Brief => LiveHow::Brief,
         How::Long => LiveHow::Long,
@@ -156,13 +185,13 @@ fn live_step(step: &SafeStep, written: &str, known: &Known) -> LiveStep {
     };
     // The step's own text is a DO block there; what it stands for says more.
     let sql = if matches!(how, LiveHow::Batches(_)) { written.to_owned() } else { step.sql.clone() };
-    LiveStep { sql, how, locks: locks(&judgement) }
+    LiveStep { sql, how, locks }
 }
 
 fn refused_finding(migration: &Migration, statement: &Statement, refused: &Refused) -> Finding {
     let id = format!("lint/{}", refused.rule);
     let mut finding = Finding::new(Severity::Blocker, &id, place(migration, statement), refused.why.clone())
-        .so_what("it has no safe form; accepted, it runs as it is written")
+        .so_what(refused.so_what())
         .next(format!("instead: {}", refused.instead));
     finding.accepted.clone_from(&refused.accepted);
     finding

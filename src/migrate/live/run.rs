@@ -39,8 +39,11 @@ pub struct Done {
 
 /// Our receipts on blue.
 pub async fn prepare_blue(blue: &Db) -> Result<()> {
-    let made = blue.run(include_str!("../../postgres/sql/create_receipts.sql")).await;
-    Ok(made.map_err(|e| e.doing("making the receipts"))?)
+    let receipts = include_str!("../../postgres/sql/create_receipts.sql");
+    for sql in [receipts, include_str!("../../postgres/sql/create_migrated.sql")] {
+        blue.run(sql).await.map_err(|e| e.doing("making the receipts"))?;
+    }
+    Ok(())
 }
 
 /// What of a file is in, by its receipts; nothing where there are none any more.

@@ -1,8 +1,8 @@
 //! `[[accept]]`: which finding, and why.
 
-use super::super::accept::{Accept, never};
+use super::super::accept::{Accept, DEAD_LETTER, never};
 use super::super::excerpt::Problem;
-use super::super::file::{Section, Text};
+use super::super::file::{PlanFile, Section, Text};
 use super::twice;
 
 /// The plan's accepts; none where one is wrong, which is noted.
@@ -34,6 +34,16 @@ fn accept(mut section: Section<'_>) -> Option<(Text, Accept)> {
         file.problem(Problem::new(finding.span, format!("{id} can't be accepted: {because}")));
         return None;
     }
-    let accept = Accept { id: id.to_owned(), object, why: why.value };
+    let accept = Accept { id: id.to_owned(), object, why: why.value, line: line_of(file, &finding) };
+    if id == DEAD_LETTER && accept.event().is_none() {
+        let what = format!("{:?} names no event: each is accepted by itself", finding.shown());
+        let label = "write '".to_owned() + DEAD_LETTER + ":event 17 …', as it is shown";
+        file.problem(Problem::new(finding.span, what).label(label));
+        return None;
+    }
     Some((finding, accept))
+}
+
+fn line_of(file: &PlanFile<'_>, text: &Text) -> usize {
+    file.text.get(..text.span.start).unwrap_or_default().matches('\n').count() + 1
 }

@@ -15,6 +15,27 @@ pub(super) fn levers<'s>(top: &Section<'_>, sections: impl Iterator<Item = Secti
     read.into_iter().map(|(_, lever)| lever).collect()
 }
 
+/// What stands in for the lever of this name in a rehearsal. How long that one takes to have its effect, and how long the
+/// effect lasts, says nothing of the stand-in: it is waited for only where it says so itself.
+pub(super) fn stand_in(mut section: Section<'_>, name: &str) -> Option<Lever> {
+    section.required("before");
+    let before = section.argv("before");
+    let has_after = section.has("after");
+    let after = section.argv("after");
+    let wait = section.duration("wait", Duration::ZERO);
+    let timeout = section.duration("timeout", TIMEOUT);
+    section.end();
+    Some(Lever {
+        name: name.to_owned(),
+        before: before?,
+        after: if has_after { Some(after?) } else { None },
+        wait: wait?,
+        lasts: None,
+        until: Until::Reopen,
+        timeout: timeout?,
+    })
+}
+
 fn lever(mut section: Section<'_>) -> (Option<Text>, Option<Lever>) {
     let name = section.required_text("name");
     section.required("before");

@@ -10,16 +10,21 @@ use super::databases::target;
 use super::lever;
 use super::participant::{self, Read};
 
-/// Reads the section; `databases` and `participants` are the names that the plan has.
+/// Reads the section; `databases`, `participants` and `levers` are those that the plan has, the last where all are right.
 ///
 /// Outside a rehearsal its variables need not be set: they are those of a CI machine.
-pub(super) fn rehearse(top: &mut Section<'_>, databases: &[String], participants: &[Read]) -> Option<Rehearse> {
+pub(super) fn rehearse(
+    top: &mut Section<'_>,
+    databases: &[String],
+    participants: &[Read],
+    levers: Option<&[Lever]>,
+) -> Option<Rehearse> {
     let file = top.file;
     let env = lenient(file, file.stand_ins.is_none());
     let lenient = PlanFile { env: &env, problems: RefCell::default(), folder: file.folder.clone(), ..*file };
     let has = top.has("rehearse");
     let Some(section) = top.section("rehearse", "[rehearse]") else { return (!has).then(Rehearse::default) };
-    let read = read(section.within(&lenient), databases, participants);
+    let read = read(section.within(&lenient), databases, participants, levers);
     file.problems.borrow_mut().extend(lenient.problems.take());
     Some(read)
 }
@@ -29,7 +34,7 @@ fn lenient<'f>(file: &'f PlanFile<'f>, lenient: bool) -> impl Fn(&str) -> Option
     move |name| (file.env)(name).or_else(|| lenient.then(|| "unset".to_owned()))
 }
 
-/// The levers. In a rehearsal none of them is turned, so their variables need not be set.
+/// The levers. In a rehearsal none of them is turned itself, so their variables need not be set.
 pub(super) fn levers(top: &mut Section<'_>) -> Option<Vec<Lever>> {
     let file = top.file;
     let sections = top.sections("lever", "[[lever]]");
@@ -40,7 +45,7 @@ pub(super) fn levers(top: &mut Section<'_>) -> Option<Vec<Lever>> {
     levers
 }
 
-fn read(mut section: Section<'_>, databases: &[String], participants: &[Read]) -> Rehearse {
+fn read(mut section: Section<'_>, databases: &[String], participants: &[Read], levers: Option<&[Lever]>) -> Rehearse {
     let mut rehearse = Rehearse::default();
     let file = section.file;
     if let Some(mut given) = section.section("databases", "[rehearse.databases]") {
@@ -65,6 +70,16 @@ fn read(mut section: Section<'_>, databases: &[String], participants: &[Read]) -
                 file.problem(Problem::new(span, format!("the plan has no participant {name:?}")));
             }
             rehearse.participants.extend(stand_in.map(|kind| (name, kind)));
+        }
+        given.end();
+    }
+    if let Some(mut given) = section.section("lever", "[rehearse.lever]") {
+        for (name, span) in named(&given) {
+            let stand_in = given.section(&name, "[rehearse.lever]").and_then(|given| lever::stand_in(given, &name));
+            if levers.is_some_and(|levers| levers.iter().all(|lever| lever.name != name)) {
+                file.problem(Problem::new(span, format!("the plan has no lever {name:?}")));
+            }
+            rehearse.levers.extend(stand_in.map(|lever| (name, lever)));
         }
         given.end();
     }

@@ -62,7 +62,10 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     honoured("sslrootcert", Some("PGSSLROOTCERT")),
     honoured("sslcert", Some("PGSSLCERT")),
     honoured("sslkey", Some("PGSSLKEY")),
+    honoured("sslpassword", None),
+    honoured("sslcertmode", Some("PGSSLCERTMODE")),
     honoured("sslcrl", Some("PGSSLCRL")),
+    honoured("sslcrldir", Some("PGSSLCRLDIR")),
     honoured("sslsni", Some("PGSSLSNI")),
     honoured("ssl_min_protocol_version", Some("PGSSLMINPROTOCOLVERSION")),
     honoured("ssl_max_protocol_version", Some("PGSSLMAXPROTOCOLVERSION")),
@@ -75,14 +78,6 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     moot("gsslib"),
     moot("gssdelegation"),
     refused("gssencmode", Some("PGGSSENCMODE"), &["disable", "prefer"], "there is no GSSAPI here; use TLS"),
-    refused("sslpassword", None, &[""], "keys with a passphrase can't be read; decrypt the key: openssl pkey"),
-    refused(
-        "sslcrldir",
-        Some("PGSSLCRLDIR"),
-        &[""],
-        "folders of revocation lists can't be read; use sslcrl with one file",
-    ),
-    refused("sslcertmode", Some("PGSSLCERTMODE"), &["allow"], "a certificate is sent where the server asks for one"),
     refused(
         "sslnegotiation",
         Some("PGSSLNEGOTIATION"),
@@ -91,6 +86,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     ),
     refused("sslkeylogfile", None, &[""], "session keys are never written anywhere"),
     refused("requirepeer", Some("PGREQUIREPEER"), &[""], "the owner of a socket's server is not looked at"),
+    // pg_dump of version 15 would not obey it, and our client does not say how it was let in.
     refused("require_auth", Some("PGREQUIREAUTH"), &[""], "use channel_binding=require, which only scram can give"),
     refused("min_protocol_version", Some("PGMINPROTOCOLVERSION"), &["3.0"], "protocol 3.0 is spoken, no other"),
     refused(

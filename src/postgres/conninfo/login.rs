@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::passfile::{self, Wanted};
 use super::{Environment, Setting, Settings, home};
 use crate::error::{Failure, Result};
-use crate::postgres::tls::{Mode, Roots, Version, Wish};
+use crate::postgres::tls::{Mode, OwnCertificate, Passphrase, Roots, Version, Wish};
 
 /// How long one server may take to let us in, where nobody says otherwise. libpq would wait for ever.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -209,17 +209,33 @@ fn wish(settings: &Settings, env: Environment<'_>) -> Result<Wish> {
     }
     let by_default = if roots == Roots::System { Mode::VerifyFull } else { Mode::Prefer };
     let (least, most) = versions(settings)?;
+    let lists = path("sslcrldir");
+    let in_home_list = if lists.is_some() { None } else { in_home("root.crl") };
     Ok(Wish {
         mode: mode.unwrap_or(by_default),
         roots,
         certificate: path("sslcert"),
         key: path("sslkey"),
+        passphrase: passphrase(settings)?,
+        own: settings.word("sslcertmode", &OwnCertificate::WORDS)?.unwrap_or(OwnCertificate::Allow),
         in_home: [in_home("postgresql.crt"), in_home("postgresql.key")],
-        revoked: path("sslcrl").map(|file| (file, true)).or(in_home("root.crl").map(|file| (file, false))),
+        revoked: path("sslcrl").map(|file| (file, true)).or(in_home_list.map(|file| (file, false))),
+        revoked_in: lists,
         least,
         most,
         says_name: settings.word("sslsni", &[("1", true), ("0", false)])?.unwrap_or(true),
     })
+}
+
+/// Programs are told it as a line of a service file.
+fn passphrase(settings: &Settings) -> Result<Option<Passphrase>> {
+    let Some(setting) = settings.setting("sslpassword") else { return Ok(None) };
+    if setting.value.contains('\n') || setting.value.trim_end() != setting.value {
+        return Err(setting
+            .wrong("sslpassword can't hold a line break, nor end in a blank")
+            .hint("give the key another passphrase: openssl pkcs8 -topk8 -v2 aes-256-cbc -in KEY -out NEW"));
+    }
+    Ok(Some(Passphrase::new(&setting.value)))
 }
 
 /// The range of TLS versions. Below 1.2 nothing is spoken: as a lower limit 1.0 and 1.1 ask for less than they get.

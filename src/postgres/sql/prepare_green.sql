@@ -3,30 +3,14 @@
 CREATE TABLE IF NOT EXISTS teal.applied (
     event_id bigint PRIMARY KEY,
     event text NOT NULL,
-    outcome text NOT NULL CHECK (outcome IN ('applied', 'nothing to do', 'in copy', 'reversed', 'dead letter')),
+    outcome text NOT NULL
+        CHECK (outcome IN ('applied', 'nothing to do', 'in copy', 'reversed', 'dead letter', 'given up')),
     relation text NOT NULL,
     key jsonb NOT NULL,
     error text,
     at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
 CREATE INDEX IF NOT EXISTS applied_dead ON teal.applied (event_id) WHERE outcome = 'dead letter';
--- one row per migration file that is in, written in the file's own transaction
-CREATE TABLE IF NOT EXISTS teal.migrated (
-    step text PRIMARY KEY,
-    digest text NOT NULL,
-    facts jsonb NOT NULL,
-    at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
-);
--- one row per part of a file that runs without one transaction: announced, where no transaction can hold it, or done
-CREATE TABLE IF NOT EXISTS teal.piece (
-    step text NOT NULL,
-    number int NOT NULL,
-    digest text NOT NULL,
-    done boolean NOT NULL,
-    before oid[] NOT NULL,
-    at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    PRIMARY KEY (step, number)
-);
 -- whether green takes writes from everybody, and the word that lets the run's own sessions pass until then
 CREATE TABLE IF NOT EXISTS teal.gate (
     only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),

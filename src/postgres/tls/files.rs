@@ -7,7 +7,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
-use super::{Mode, Roots, Wish};
+use super::{Mode, OwnCertificate, Passphrase, Roots, Wish};
 
 /// The file of roots that this machine trusts: OpenSSL's, or what `SSL_CERT_FILE` names.
 pub(in crate::postgres) fn system_roots() -> Option<PathBuf> {
@@ -45,12 +45,46 @@ pub(super) fn certificates(file: &Path, what: &str) -> Result<Vec<CertificateDer
     if read.is_empty() { Err(format!("{what}: holds no PEM certificate")) } else { Ok(read) }
 }
 
-/// The list of revoked certificates, where there is one.
+/// The lists of revoked certificates that there are.
 pub(super) fn revoked(wish: &Wish) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
-    let Some((file, named)) = &wish.revoked else { return Ok(Vec::new()) };
-    if !named && !file.exists() {
-        return Ok(Vec::new());
+    let mut lists = match &wish.revoked {
+        Some((file, named)) if *named || file.exists() => lists(file)?,
+        _ => Vec::new(),
+    };
+    if let Some(folder) = &wish.revoked_in {
+        let hashed = hashed(folder).map_err(|e| format!("folder of revocation lists {}: {e}", folder.display()))?;
+        if hashed.is_empty() {
+            return Err(format!(
+                "folder of revocation lists {}: holds none by its hash; openssl rehash makes the names",
+                folder.display()
+            ));
+        }
+        for file in hashed {
+            lists.extend(self::lists(&file)?);
+        }
     }
+    Ok(lists)
+}
+
+/// The files that OpenSSL would look into: the hash of an issuer's name, and `.r0`, `.r1`, …
+fn hashed(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.split_once(".r"));
+        let is_one = |(hash, number): (&str, &str)| {
+            hash.len() == 8
+                && hash.bytes().all(|b| b.is_ascii_hexdigit())
+                && !number.is_empty()
+                && number.bytes().all(|b| b.is_ascii_digit())
+        };
+        found.extend(name.is_some_and(is_one).then_some(path));
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn lists(file: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
     // libpq goes on without a list that it can't read. Who names one wants it looked at.
     let wrong = |e: rustls::pki_types::pem::Error| format!("revocation list {}: {}", file.display(), pem_words(&e));
     let read: Vec<_> =
@@ -63,6 +97,9 @@ type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>, PathBuf);
 
 /// Who we are; none where there is no certificate.
 pub(super) fn identity(wish: &Wish) -> Result<Option<Identity>, String> {
+    if wish.own == OwnCertificate::Disable {
+        return Ok(None);
+    }
     let [certificate_in_home, key_in_home] = &wish.in_home;
     let certificate = match (&wish.certificate, certificate_in_home) {
         // libpq goes on without one that is named and not there, and fails at the server with less of a reason.
@@ -74,11 +111,11 @@ pub(super) fn identity(wish: &Wish) -> Result<Option<Identity>, String> {
     let Some(key) = wish.key.as_ref().or(key_in_home.as_ref()) else {
         return Err(format!("client certificate {} has no key: name it with sslkey", certificate.display()));
     };
-    Ok(Some((chain, private_key(key)?, certificate.clone())))
+    Ok(Some((chain, private_key(key, wish.passphrase.as_ref())?, certificate.clone())))
 }
 
 /// A key that only its owner may read; one of root's also its group (`initialize_SSL` in fe-secure-openssl.c).
-fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
+fn private_key(file: &Path, passphrase: Option<&Passphrase>) -> Result<PrivateKeyDer<'static>, String> {
     let what = format!("private key {}", file.display());
     let facts = std::fs::metadata(file).map_err(|e| format!("{what}: {e}"))?;
     if !facts.is_file() {
@@ -90,12 +127,36 @@ fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
     }
     match PrivateKeyDer::from_pem_file(file) {
         Ok(key) => Ok(key),
-        Err(e) => of_der(file).ok_or_else(|| {
-            let encrypted = std::fs::read_to_string(file).is_ok_and(|text| text.contains("ENCRYPTED"));
-            let decrypt = "it has a passphrase, which can't be asked for; decrypt it: openssl pkey";
-            format!("{what}: {}", if encrypted { decrypt.to_owned() } else { pem_words(&e) })
-        }),
+        Err(e) => match std::fs::read_to_string(file) {
+            Ok(text) if text.contains("ENCRYPTED") => decrypted(&text, passphrase).map_err(|e| format!("{what}: {e}")),
+            _ => of_der(file).ok_or_else(|| format!("{what}: {}", pem_words(&e))),
+        },
     }
+}
+
+/// A key with a passphrase, in PKCS#8 as OpenSSL writes it since version 1.1.
+fn decrypted(pem: &str, passphrase: Option<&Passphrase>) -> Result<PrivateKeyDer<'static>, String> {
+    let Some(passphrase) = passphrase else {
+        return Err("it has a passphrase, and there is none: sslpassword in the URL or the service".to_owned());
+    };
+    if !pem.contains("BEGIN ENCRYPTED PRIVATE KEY") {
+        return Err(
+            "encrypted in OpenSSL's old form; bring it into PKCS#8: openssl pkcs8 -topk8 -v2 aes-256-cbc".to_owned()
+        );
+    }
+    let wrong = || "sslpassword is not its passphrase".to_owned();
+    let unknown = "an encryption that is not known here; encrypt it by: openssl pkcs8 -topk8 -v2 aes-256-cbc";
+    let (_, document) = pkcs8::der::SecretDocument::from_pem(pem).map_err(|e| e.to_string())?;
+    let sealed = pkcs8::EncryptedPrivateKeyInfo::try_from(document.as_bytes()).map_err(|_| unknown.to_owned())?;
+    let key = sealed.decrypt(passphrase.reveal()).map_err(|e| {
+        use pkcs8::pkcs5::Error as E;
+        match e {
+            // A wrong one shows in the padding (which the crate calls a failed encryption), or in what comes out.
+            pkcs8::Error::EncryptedPrivateKey(E::DecryptFailed | E::EncryptFailed) | pkcs8::Error::Asn1(_) => wrong(),
+            _ => unknown.to_owned(),
+        }
+    })?;
+    PrivateKeyDer::try_from(key.as_bytes().to_vec()).map_err(|_| wrong())
 }
 
 /// libpq takes keys in DER too.

@@ -2,6 +2,7 @@
 
 mod certificate;
 mod files;
+mod own;
 mod verify;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use rustls::version::{TLS12, TLS13};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub(super) use files::system_roots;
+pub(super) use own::{OwnCertificate, Passphrase};
 use verify::{Checks, Verifier};
 
 /// `sslmode`.
@@ -87,10 +89,16 @@ pub(super) struct Wish {
     pub(super) certificate: Option<PathBuf>,
     /// `sslkey`.
     pub(super) key: Option<PathBuf>,
+    /// `sslpassword`.
+    pub(super) passphrase: Option<Passphrase>,
+    /// `sslcertmode`.
+    pub(super) own: OwnCertificate,
     /// Certificate and key where none are named.
     pub(super) in_home: [Option<PathBuf>; 2],
     /// The list of revoked certificates, and whether it must be there.
     pub(super) revoked: Option<(PathBuf, bool)>,
+    /// `sslcrldir`: more of them.
+    pub(super) revoked_in: Option<PathBuf>,
     pub(super) least: Version,
     pub(super) most: Version,
     /// Whether the server is told which name it is called by (SNI).
@@ -137,6 +145,8 @@ impl Tls {
         let mut config = ClientConfig::clone(&self.config);
         let verifier: Verifier = self.checks.verifier(&self.provider, witness.clone());
         config.dangerous().set_certificate_verifier(Arc::new(verifier));
+        config.client_auth_cert_resolver =
+            Arc::new(own::Asked { of: Arc::clone(&self.config.client_auth_cert_resolver), witness: witness.clone() });
         MakeRustlsConnect::new(config)
     }
 
@@ -146,18 +156,34 @@ impl Tls {
     }
 }
 
-/// Sees which version a handshake came to: `tokio_postgres` does not say.
+/// Sees what `tokio_postgres` does not say: which version a handshake came to, and whether the server asked for a
+/// certificate and got one.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Witness(Arc<OnceLock<Version>>);
+pub(super) struct Witness(Arc<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    version: OnceLock<Version>,
+    sent: OnceLock<bool>,
+}
 
 impl Witness {
     fn saw(&self, version: Version) {
-        let _ = self.0.set(version);
+        let _ = self.0.version.set(version);
+    }
+
+    fn was_asked(&self, sent: bool) {
+        let _ = self.0.sent.set(sent);
+    }
+
+    /// Whether our certificate was sent; none where the server did not ask for one.
+    pub(super) fn sent(&self) -> Option<bool> {
+        self.0.sent.get().copied()
     }
 
     /// The version; none where there was no TLS, or it did not come so far.
     pub(super) fn version(&self) -> Option<Version> {
-        self.0.get().copied()
+        self.0.version.get().copied()
     }
 }
 

@@ -3,13 +3,18 @@
 //! What isn't here may exist all the same: a lint of a few files sees the end of a long history. So a missing table is
 //! unknown, never absent, and a missing column or constraint of a table that was not made here is unknown as well.
 
+mod change;
+mod mention;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::name::{columns_of, columns_part, made_name};
+use super::name::{columns_part, made_name, with_column};
 use super::read::{
-    Alter, AlterCommand, ColumnClause, ColumnDef, ConstraintKind, CreateIndex, CreateTable, DataType, DropObjects,
-    DropWhat, PartitionKey, Reading, Written,
+    Alter, AlterCommand, ConstraintKind, CreateIndex, CreateTable, DataType, DropObjects, DropWhat, PartitionKey,
+    Reading, Written,
 };
+use change::{add_column, add_constraint, alter_table};
+use mention::Mention;
 
 /// A relation by schema and name.
 pub type Relation = (String, String);
@@ -23,6 +28,8 @@ pub struct Known {
     constrained_domains: BTreeSet<Relation>,
     /// Domains that demand nothing.
     free_domains: BTreeSet<Relation>,
+    /// Views, triggers, policies and the like, which name tables and columns in their text.
+    mentions: Vec<Mention>,
     /// Where unqualified names are made and found.
     schema: String,
     /// Counts the units (files) read: what one made is new to nobody but itself.
@@ -59,6 +66,8 @@ pub struct Column {
     pub data_type: Option<DataType>,
     /// Whether it refuses NULL; none where it is not known.
     pub not_null: Option<bool>,
+    /// Whether its values are made by the server: identity, or generated from other columns.
+    pub made: bool,
 }
 
 /// A constraint.
@@ -68,6 +77,8 @@ pub struct Constraint {
     pub kind: ConstraintKind,
     /// Whether all rows were looked at.
     pub valid: bool,
+    /// Its words, without its name and NOT VALID.
+    pub definition: String,
 }
 
 /// An index.
@@ -77,10 +88,14 @@ pub struct Index {
     pub table: Relation,
     /// Its leading plain columns.
     pub columns: Vec<String>,
-    /// Whether it refuses duplicates, and has plain columns alone.
+    /// Whether it refuses duplicates.
     pub unique: bool,
+    /// Whether it has plain columns alone.
+    pub plain: bool,
     /// Whether it holds a part of the rows.
     pub partial: bool,
+    /// What follows the table's name, in its own words.
+    pub rest: String,
 }
 
 impl Default for Known {
@@ -90,6 +105,7 @@ impl Default for Known {
             indexes: BTreeMap::new(),
             constrained_domains: BTreeSet::new(),
             free_domains: BTreeSet::new(),
+            mentions: Vec::new(),
             schema: "public".to_owned(),
             unit: 0,
         }
@@ -117,6 +133,12 @@ impl Known {
     /// A table by its relation.
     pub fn table_at(&self, relation: &Relation) -> Option<&Table> {
         self.tables.get(relation)
+    }
+
+    /// Whether a table has a column; none where not all of its columns are known.
+    pub fn has_column(&self, relation: &Relation, column: &str) -> Option<bool> {
+        let table = self.tables.get(relation)?;
+        if table.columns.contains_key(column) { Some(true) } else { table.whole.then_some(false) }
     }
 
     /// The table of an index, if the index is known.
@@ -191,12 +213,22 @@ impl Known {
         }
     }
 
+    /// The foreign keys of other tables, or of its own, that reference a table.
+    pub fn references(&self, table: &Relation) -> impl Iterator<Item = &str> {
+        let constraints = self.tables.values().flat_map(|from| &from.constraints);
+        constraints.filter_map(|(name, constraint)| match &constraint.kind {
+            ConstraintKind::ForeignKey { table: to, .. } if self.relation(to) == *table => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
     /// Takes in what a statement makes, changes or drops.
     pub fn take(&mut self, reading: &Reading, text: &str) {
+        self.take_mention(reading, text);
         match reading {
-            Reading::CreateTable(create) => self.create_table(create),
-            Reading::CreateIndex(create) => self.create_index(create),
-            Reading::Alter(alter) => self.alter(alter),
+            Reading::CreateTable(create) => self.create_table(create, text),
+            Reading::CreateIndex(create) => self.create_index(create, text),
+            Reading::Alter(alter) => self.alter(alter, text),
             Reading::Drop(drop) => self.drop_objects(drop),
             Reading::CreateDomain { name, constrained } => {
                 let relation = self.relation(name);
@@ -221,7 +253,7 @@ impl Known {
         }
     }
 
-    fn create_table(&mut self, create: &CreateTable) {
+    fn create_table(&mut self, create: &CreateTable, text: &str) {
         let relation = self.relation(&create.name);
         if create.if_not_exists && self.tables.contains_key(&relation) {
             return;
@@ -239,16 +271,10 @@ impl Known {
             ..Table::default()
         };
         for column in &create.columns {
-            add_column(&mut table, &relation.1, column);
+            add_column(&mut table, &relation.1, column, text);
         }
         for constraint in &create.constraints {
-            add_constraint(
-                &mut table,
-                &relation.1,
-                constraint.name.as_ref().map(|name| name.0.as_str()),
-                &constraint.kind,
-                true,
-            );
+            add_constraint(&mut table, &relation.1, constraint, text);
         }
         for parent in create.inherits.iter().chain(&create.partition_of) {
             let parent = self.relation(parent);
@@ -261,19 +287,25 @@ impl Known {
         self.tables.insert(relation, table);
     }
 
-    fn create_index(&mut self, create: &CreateIndex) {
+    fn create_index(&mut self, create: &CreateIndex, text: &str) {
         let table = self.relation(&create.table);
         let columns: Vec<String> = create.columns.iter().map(|column| column.0.clone()).collect();
         let name = create
             .name
             .as_ref()
             .map_or_else(|| made_name(&table.1, &columns_part(&columns), "idx"), |name| name.0.clone());
-        let index =
-            Index { table: table.clone(), columns, unique: create.unique && create.plain, partial: create.partial };
+        let index = Index {
+            table: table.clone(),
+            columns,
+            unique: create.unique,
+            plain: create.plain,
+            partial: create.partial,
+            rest: text.get(create.after_table..).unwrap_or_default().to_owned(),
+        };
         self.indexes.insert((table.0, name), index);
     }
 
-    fn alter(&mut self, alter: &Alter) {
+    fn alter(&mut self, alter: &Alter, text: &str) {
         let relation = self.relation(&alter.name);
         for (command, _) in &alter.commands {
             match command {
@@ -305,7 +337,10 @@ impl Known {
                 }
                 command if alter.what == "TABLE" => {
                     let table = self.tables.entry(relation.clone()).or_default();
-                    alter_table(table, &relation.1, command);
+                    alter_table(table, &relation.1, command, text);
+                    if let AlterCommand::RenameColumn { from, to } = command {
+                        self.rename_column(&relation, &from.0, &to.0);
+                    }
                 }
                 _ => {}
             }
@@ -323,6 +358,7 @@ impl Known {
         for index in self.indexes.values_mut().filter(|index| index.table == *from) {
             index.table = to.clone();
         }
+        self.rename_mentioned(&from.1, &to.1);
         for table in self.tables.values_mut() {
             if table.children.remove(from) {
                 table.children.insert(to.clone());
@@ -331,6 +367,17 @@ impl Known {
                 table.default_partition = Some(to.clone());
             }
         }
+    }
+
+    /// What names a column goes on under its new name.
+    fn rename_column(&mut self, table: &Relation, from: &str, to: &str) {
+        for index in self.indexes.values_mut().filter(|index| index.table == *table) {
+            for column in index.columns.iter_mut().filter(|column| *column == from) {
+                to.clone_into(column);
+            }
+            index.rest = with_column(&index.rest, from, to).unwrap_or_default();
+        }
+        self.rename_mentioned_column(&table.1, from, to);
     }
 
     fn drop_objects(&mut self, drop: &DropObjects) {
@@ -348,99 +395,6 @@ impl Known {
             }
         }
     }
-}
-
-fn add_column(table: &mut Table, table_name: &str, column: &ColumnDef) {
-    let known = Column { data_type: Some(column.data_type.clone()), not_null: Some(column.is_not_null()) };
-    table.columns.insert(column.name.0.clone(), known);
-    let name = &column.name;
-    for clause in &column.clauses {
-        let kind = match clause {
-            ColumnClause::Unique => ConstraintKind::Unique(vec![name.clone()]),
-            ColumnClause::PrimaryKey => ConstraintKind::PrimaryKey(vec![name.clone()]),
-            ColumnClause::Check(_) => continue,
-            ColumnClause::References(to) => {
-                ConstraintKind::ForeignKey { columns: vec![name.clone()], table: to.clone() }
-            }
-            _ => continue,
-        };
-        add_constraint(table, table_name, None, &kind, true);
-    }
-}
-
-fn add_constraint(table: &mut Table, table_name: &str, name: Option<&str>, kind: &ConstraintKind, valid: bool) {
-    let columns = |columns: &[crate::postgres::Ident]| {
-        columns_part(&columns.iter().map(|column| column.0.clone()).collect::<Vec<_>>())
-    };
-    let made = match kind {
-        ConstraintKind::PrimaryKey(key) => {
-            for column in key {
-                if let Some(column) = table.columns.get_mut(&column.0) {
-                    column.not_null = Some(true);
-                }
-            }
-            made_name(table_name, "", "pkey")
-        }
-        ConstraintKind::Unique(key) => made_name(table_name, &columns(key), "key"),
-        ConstraintKind::ForeignKey { columns: key, .. } => made_name(table_name, &columns(key), "fkey"),
-        ConstraintKind::UsingIndex { index, .. } => index.0.clone(),
-        ConstraintKind::Check(check) => made_name(table_name, &check_part(check), "check"),
-        ConstraintKind::NotNull(column) => made_name(table_name, &column.0, "not_null"),
-        ConstraintKind::Exclude => made_name(table_name, "", "excl"),
-    };
-    let name = name.map_or(made, str::to_owned);
-    table.constraints.insert(name, Constraint { kind: kind.clone(), valid });
-}
-
-fn alter_table(table: &mut Table, name: &str, command: &AlterCommand) {
-    match command {
-        AlterCommand::AddColumn { column, .. } => add_column(table, name, column),
-        AlterCommand::AddConstraint(constraint) => {
-            let given = constraint.name.as_ref().map(|name| name.0.as_str());
-            add_constraint(table, name, given, &constraint.kind, !constraint.not_valid);
-        }
-        AlterCommand::DropColumn { column, .. } => {
-            table.columns.remove(&column.0);
-        }
-        AlterCommand::DropConstraint { name, .. } => {
-            table.constraints.remove(&name.0);
-        }
-        AlterCommand::Validate(name) => {
-            if let Some(constraint) = table.constraints.get_mut(&name.0) {
-                constraint.valid = true;
-            }
-        }
-        AlterCommand::SetType { column, data_type, .. } => {
-            let not_null = table.columns.get(&column.0).and_then(|column| column.not_null);
-            table.columns.insert(column.0.clone(), Column { data_type: Some(data_type.clone()), not_null });
-        }
-        AlterCommand::SetNotNull(column) => not_null(table, &column.0, true),
-        AlterCommand::DropNotNull(column) => not_null(table, &column.0, false),
-        AlterCommand::RenameColumn { from, to } => {
-            if let Some(column) = table.columns.remove(&from.0) {
-                table.columns.insert(to.0.clone(), column);
-            }
-        }
-        AlterCommand::RenameConstraint { from, to } => {
-            if let Some(constraint) = table.constraints.remove(&from.0) {
-                table.constraints.insert(to.0.clone(), constraint);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// A check that names one column has it in its name (`AddRelationNewConstraints`).
-fn check_part(expression: &str) -> String {
-    match columns_of(expression).as_deref() {
-        Some([column]) => column.clone(),
-        _ => String::new(),
-    }
-}
-
-fn not_null(table: &mut Table, column: &str, is: bool) {
-    let column = table.columns.entry(column.to_owned()).or_insert(Column { data_type: None, not_null: None });
-    column.not_null = Some(is);
 }
 
 /// A check's normal form without the parentheses around all of it.
