@@ -216,16 +216,16 @@ where
         }
         Err(NotDecided::InDoubt(why)) => Err(fall_in_doubt(given, recorder, why)),
         Err(NotDecided::Undo(failure)) => {
+            let fence_stands = *recorder.run().status(&put_up_step()) != StepStatus::Pending;
+            let open = if fence_stands {
+                "blue is open for writes (the fence stays up, open, for the next try; an abort takes it down)"
+            } else {
+                "blue is open for writes"
+            };
             let put_back = put_back(given, recorder).await;
             recorder.append(Record::CutoverUndone { why: failure.what.clone() })?;
             let mut undone = Failure::undone(failure.what.clone());
             undone.detail = failure.detail;
-            let fence_stands = *recorder.run().status(&put_up_step()) != StepStatus::Pending;
-            let open = if fence_stands {
-                "blue is open for writes (its triggers of the fence stand, open, until the next try or an abort)"
-            } else {
-                "blue is open for writes"
-            };
             Err(match put_back {
                 Ok(()) => undone.state(format!("everything was put back; {open}")).hint("migrate cutover"),
                 Err(e) => undone
