@@ -16,7 +16,7 @@ use measure::series::Series;
 use measure::servers::{QUICK, admin};
 use measure::table::Sheet;
 use teal::catalog::{Table, read_tables};
-use teal::cutover::{Fence, Order};
+use teal::cutover::{Fence, Order, put_up_fence, take_fence_down};
 use teal::error::Result;
 use teal::journal::RunId;
 use teal::postgres::{self, Access, Db};
@@ -29,6 +29,8 @@ use tokio::sync::mpsc::unbounded_channel;
 const HELD: Duration = Duration::from_millis(100);
 /// From one try to the next: the queues of the one before are gone.
 const BETWEEN: Duration = Duration::from_millis(400);
+/// How long transactions are counted without and with the open fence.
+const OPEN: Duration = Duration::from_secs(4);
 /// A cutover's own deadline, by default.
 const DEADLINE: Duration = Duration::from_secs(5);
 
@@ -61,9 +63,9 @@ impl Asked for Options {
 /// What the fences of one kind of clients took, in milliseconds.
 #[derive(Default)]
 struct Taken {
-    /// From the first lock of the attempt that got them all to the standing fence.
+    /// From the request that writers wait behind, in the attempt that got the fence, to the standing fence.
     ready: Series,
-    /// From the first lock of the first attempt.
+    /// From the beginning of the first attempt, in which nobody waits yet.
     with_attempts: Series,
     attempts: Series,
     /// From ROLLBACK until the last of the waiting clients has gone on.
@@ -72,6 +74,12 @@ struct Taken {
     pause: Series,
     /// The longest wait of a client while there was no fence.
     usual: Series,
+    /// To put the fence up, open.
+    put_up: Series,
+    /// The longest that a client waited meanwhile.
+    put_up_pause: Series,
+    /// Transactions a second while it stands open, of those before.
+    open: Series,
     /// Fences that were given up.
     failed: u32,
 }
@@ -100,16 +108,20 @@ async fn main() -> Result<()> {
     let mut sheet = Sheet::new(title, &["milliseconds", "p50", "p95", "most"]);
     for (writes, name, key) in [
         (Writes::One, "one table a transaction", "one"),
-        (Writes::TwoInOrder, "two tables, in the fence's order", "two"),
+        (Writes::TwoInOrder, "two tables, by name", "two"),
         (Writes::Two, "two tables, in any order", "two_any"),
+        (Writes::LockedTwo, "a row locked first, then two tables", "locked_two"),
     ] {
         eprintln!("{} clients, {name}", options.clients);
         let clients = Clients::start(&server.url("blue"), options.clients, options.tables, writes).await?;
         let taken = fences(&blue, &tables, &clients, options.tries).await?;
         let per_second = clients.stop().await?;
+        take_fence_down(&db).await?;
         sheet.row([format!("{name}: {per_second:.0} a second, {} given up", taken.failed)]);
         for (what, series) in [
-            ("from first lock to ready", &taken.ready),
+            ("to put it up, open", &taken.put_up),
+            ("… longest pause of a client meanwhile", &taken.put_up_pause),
+            ("from the request to ready", &taken.ready),
             ("… earlier attempts included", &taken.with_attempts),
             ("from ROLLBACK to all going on", &taken.reopened),
             ("longest pause of a client", &taken.pause),
@@ -119,7 +131,12 @@ async fn main() -> Result<()> {
             let (p50, p95) = (series.quantile(0.5), series.quantile(0.95));
             sheet.row([format!("· {what}"), show(p50), show(p95), show(series.most())]);
         }
+        let open = taken.open.median();
+        sheet.row([format!("· transactions a second while it stands open: {open:.2} of before")]);
+        document.figure(&format!("{key}_open_of_before"), &taken.open);
         for (what, series) in [
+            ("put_up_ms", &taken.put_up),
+            ("put_up_longest_pause_ms", &taken.put_up_pause),
             ("ready_ms", &taken.ready),
             ("ready_with_attempts_ms", &taken.with_attempts),
             ("attempts", &taken.attempts),
@@ -158,11 +175,25 @@ async fn prepare(db: &Db, tables: usize) -> Result<Vec<Table>> {
     read_tables(db).await
 }
 
+/// Puts the fence up among the clients, and counts what they do before and while it stands open.
+async fn put_up(blue: &postgres::Target, tables: &[Table], clients: &Clients, taken: &mut Taken) -> Result<()> {
+    let before = clients.rate_for(OPEN).await;
+    clients.forget();
+    let asked = Instant::now();
+    put_up_fence(blue, tables, "bench", &Notices::new(StepId::new(Phase::Cutover, "put-up"), None)).await?;
+    let stands = Instant::now();
+    taken.put_up.push(millis(stands - asked));
+    taken.put_up_pause.push(millis(clients.longest_between(asked, stands)));
+    taken.open.push(clients.rate_for(OPEN).await / before);
+    eprintln!("  up in {:.0} ms", millis(stands - asked));
+    Ok(())
+}
+
 async fn fences(blue: &postgres::Target, tables: &[Table], clients: &Clients, tries: usize) -> Result<Taken> {
     let run = RunId("bench-1".to_owned());
-    let refusal = "bench";
-    let order = Order { run: &run, token: 1, host: "bench", tables, deadline: DEADLINE, refusal };
+    let order = Order { run: &run, token: 1, host: "bench", tables, deadline: DEADLINE };
     let mut taken = Taken::default();
+    put_up(blue, tables, clients, &mut taken).await?;
     for _ in 0..tries {
         // Each of them takes half a minute to give up; the next would tell nothing new.
         if taken.failed >= GIVEN_UP {

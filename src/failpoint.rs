@@ -19,6 +19,7 @@ pub const PLACES: &[&str] = &[
     "migrate.after_commit",
     "replay.before_commit",
     "replay.after_commit",
+    "fence.trigger_made",
     "participant.prepared",
     "fence.locked",
     "fence.taken",

@@ -12,6 +12,8 @@ use tokio_postgres::{Client, NoTls};
 
 /// Rows of each table.
 pub const ROWS: i32 = 100;
+/// Rows that those lock who lock one first.
+const HOT_ROWS: i32 = 50;
 /// Of ten transactions, so many only read.
 const READS: u32 = 3;
 
@@ -25,10 +27,12 @@ pub fn name(table: usize) -> String {
 pub enum Writes {
     /// Updates a row of one table.
     One,
-    /// Updates a row in each of two tables, in the order of their names, which is the fence's.
+    /// Updates a row in each of two tables, in the order of their names.
     TwoInOrder,
     /// Updates a row in each of two tables, whichever comes first.
     Two,
+    /// Locks a row first, one of few (`FOR UPDATE`), then does the same: it may wait at the fence with a row that another wants.
+    LockedTwo,
 }
 
 /// One answer that a client waited for.
@@ -91,6 +95,13 @@ impl Clients {
         self.all().into_iter().filter(|wait| wait.since <= at && wait.until >= at).map(|wait| wait.until).max()
     }
 
+    /// How many transactions a second they do in the time to come.
+    pub async fn rate_for(&self, time: Duration) -> f64 {
+        let (since, done) = (Instant::now(), self.done.load(Ordering::Relaxed));
+        tokio::time::sleep(time).await;
+        (self.done.load(Ordering::Relaxed) - done) as f64 / since.elapsed().as_secs_f64()
+    }
+
     /// Ends them; gives how many transactions a second they did.
     pub async fn stop(mut self) -> Result<f64> {
         self.stop.store(true, Ordering::Relaxed);
@@ -118,7 +129,9 @@ async fn transaction(session: &Client, tables: usize, writes: Writes, rng: &mut 
         if writes == Writes::TwoInOrder && first > second {
             std::mem::swap(&mut first, &mut second);
         }
-        two(session, &update(first), &update(second)).await
+        let lock = format!("SELECT FROM {} WHERE id = {} FOR UPDATE", name(0), 1 + row % HOT_ROWS);
+        let lock = (writes == Writes::LockedTwo).then_some(lock);
+        two(session, lock.as_deref(), &update(first), &update(second)).await
     };
     match ran {
         Err(e) if e.code() != Some(&SqlState::T_R_DEADLOCK_DETECTED) => Err(failed(e)),
@@ -127,9 +140,12 @@ async fn transaction(session: &Client, tables: usize, writes: Writes, rng: &mut 
 }
 
 /// With a round trip between them, as an application has.
-async fn two(session: &Client, first: &str, second: &str) -> Result<(), tokio_postgres::Error> {
+async fn two(session: &Client, lock: Option<&str>, first: &str, second: &str) -> Result<(), tokio_postgres::Error> {
     let ran = async {
         session.batch_execute("BEGIN").await?;
+        if let Some(lock) = lock {
+            session.batch_execute(lock).await?;
+        }
         session.batch_execute(first).await?;
         session.batch_execute(second).await?;
         session.batch_execute("COMMIT").await

@@ -40,7 +40,7 @@ pub async fn run(args: FinishArgs, out: &Output) -> Result<()> {
     if args.unfence && inputs.plan.is_in_place() {
         return Err(Failure::usage("--unfence: a plan in place has no fence"));
     }
-    engine::may_finish(&inputs.plan, args.unfence, open_run(&inputs.plan)?.as_ref()).await?;
+    engine::may_finish(&inputs.plan, open_run(&inputs.plan)?.as_ref()).await?;
     let question = if inputs.plan.is_in_place() {
         "This drops the run's receipts from blue; the journal stays."
     } else if args.unfence {

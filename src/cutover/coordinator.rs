@@ -1,5 +1,5 @@
-//! The cutover, read top to bottom: gates → prepare all → green healthy → approval → fence → drain → decide → open
-//! green → commit in order and groups → `committed` of each.
+//! The cutover, read top to bottom: gates → the fence put up, open → prepare all → green healthy → approval → the fence
+//! shut → drain → decide → open green → commit in order and groups → `committed` of each.
 //!
 //! Two halves, and no handler spans them: [`attempt`] ends with `decide` and undoes everything when anything before it
 //! fails; [`go_forward`] (`forward.rs`) begins after it and never undoes.
@@ -12,26 +12,24 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::decide::{Facts, objections};
+use super::doubt::{UNWRITTEN, fall_in_doubt, in_doubt, unwritten};
 use super::drain::{Drain, Drained};
-use super::fence::{self, Decided, Fence, Order};
+use super::fence::{self, Decided, Fence, Order, put_up_fence};
 use super::forward::go_forward;
 use super::gate::check_gates;
 use super::participant::{Participant, Switch, open_participant};
 use super::timing::still_time;
 use crate::capture;
-use crate::catalog::{Baseline, Structure, Timelines, Writes, read_tables, writes_since};
+use crate::catalog::{Baseline, Structure, Table, Timelines, Writes, read_tables, writes_since};
 use crate::error::{Context, Failure, Result};
 use crate::failpoint::failpoint;
 use crate::finding::{Finding, blockers};
-use crate::journal::{Identity, Record, Recorder, Run, State, StepStatus, StoreError};
+use crate::journal::{Identity, Record, Recorder, Run, State, StepStatus};
 use crate::plan::{self, Plan};
 use crate::postgres::{Access, Db, Lsn};
 use crate::replay::{self, Applier, Copied, Tally};
 use crate::step::{NoticeBody, Notices, Phase, StepId};
 use crate::units::count;
-
-/// Blue refuses writes and green is not open yet: whoever reads this must act at once.
-const UNWRITTEN: &str = "the fence is committed, but the journal can't be written";
 
 /// What a cutover works from: the plan, and what the run learned when it made the copy.
 #[derive(Debug)]
@@ -218,14 +216,20 @@ where
         }
         Err(NotDecided::InDoubt(why)) => Err(fall_in_doubt(given, recorder, why)),
         Err(NotDecided::Undo(failure)) => {
+            let fence_stands = *recorder.run().status(&put_up_step()) != StepStatus::Pending;
+            let open = if fence_stands {
+                "blue is open for writes (the fence stays up, open, for the next try; an abort takes it down)"
+            } else {
+                "blue is open for writes"
+            };
             let put_back = put_back(given, recorder).await;
             recorder.append(Record::CutoverUndone { why: failure.what.clone() })?;
             let mut undone = Failure::undone(failure.what.clone());
             undone.detail = failure.detail;
             Err(match put_back {
-                Ok(()) => undone.state("everything was put back; blue is open for writes").hint("migrate cutover"),
+                Ok(()) => undone.state(format!("everything was put back; {open}")).hint("migrate cutover"),
                 Err(e) => undone
-                    .state(format!("blue is open for writes, but not everything could be put back: {e}"))
+                    .state(format!("{open}, but not everything could be put back: {e}"))
                     .hint("put that back by hand, then: migrate cutover"),
             })
         }
@@ -254,6 +258,7 @@ async fn try_to_decide<A>(
 where
     A: AsyncFnOnce(&Approval) -> bool,
 {
+    put_fence_up(given, recorder).await?;
     prepare_all(given, recorder).await?;
     green_is_healthy(given).await?;
     if !unless_stopped(recorder, async { Ok(approve(approval).await) }).await? {
@@ -265,24 +270,11 @@ where
 
     let fence_step = step("fence");
     let since = recorder.begin(&fence_step, "hold all writers on blue").await?;
-    let tables = {
-        let blue = given.plan.blue.connect(Access::ReadOnly).await.map_err(Failure::from)?;
-        // The sizes that it asks for are behind everybody's ACCESS EXCLUSIVE lock.
-        blue.run("SET lock_timeout = '5s'").await.map_err(Failure::from)?;
-        read_tables(&blue).await?
-    };
+    let tables = tables_to_fence(given).await?;
     let run = recorder.run().id.clone();
     let identity = Identity::here(&given.plan.name, &run, recorder.folder());
-    let refusal = format!("It was replaced by {}.", given.plan.green.address());
     let deadline = given.plan.cutover.deadline;
-    let order = Order {
-        run: &run,
-        token: recorder.token(),
-        host: &identity.host,
-        tables: &tables,
-        deadline,
-        refusal: &refusal,
-    };
+    let order = Order { run: &run, token: recorder.token(), host: &identity.host, tables: &tables, deadline };
     let still = async |blue: &Db| still_time(given, blue).await;
     // Stopped while it waits for locks, it is dropped: its session closes, and blue lets go of what it had.
     let fence =
@@ -298,6 +290,24 @@ where
             Err(NotDecided::Undo(failure))
         }
     }
+}
+
+/// The fence's triggers, open: the only thing on blue that outlives a cutover that is undone.
+async fn put_fence_up(given: &Given<'_>, recorder: &mut Recorder) -> Result<()> {
+    let id = put_up_step();
+    let since = recorder.begin(&id, "put the fence up, open").await?;
+    let tables = tables_to_fence(given).await?;
+    let refusal = format!("It was replaced by {}.", given.plan.green.address());
+    let notices = recorder.notices(&id);
+    unless_stopped(recorder, put_up_fence(&given.plan.blue, &tables, &refusal, &notices)).await?;
+    Ok(recorder.finish(&id, since, Value::Null, &format!("on {}", count(tables.len(), "table"))).await?)
+}
+
+async fn tables_to_fence(given: &Given<'_>) -> Result<Vec<Table>> {
+    let blue = given.plan.blue.connect(Access::ReadOnly).await?;
+    // The sizes that it asks for are behind everybody's ACCESS EXCLUSIVE lock.
+    blue.run("SET lock_timeout = '5s'").await?;
+    read_tables(&blue).await
 }
 
 /// What may take long before the decision, given up as soon as somebody wants to stop.
@@ -421,6 +431,10 @@ async fn blue_writes(given: &Given<'_>) -> Result<Writes> {
     Ok(writes_since(&blue, &given.writes_before).await?.with_events(events))
 }
 
+fn put_up_step() -> StepId {
+    step("put-up")
+}
+
 fn prepare_step(spec: &plan::Participant) -> StepId {
     step(format_args!("prepare/{}", spec.name))
 }
@@ -462,37 +476,4 @@ async fn green_is_healthy(given: &Given<'_>) -> Result<()> {
     // A write that must reach its disk: a full one is met here, not under the fence.
     let write = "BEGIN; SET LOCAL synchronous_commit = on; UPDATE teal.gate SET open = open; COMMIT";
     Ok(green.run(write).await.map_err(|e| e.doing("its health: writing"))?)
-}
-
-pub(super) fn fall_in_doubt(given: &Given<'_>, recorder: &mut Recorder, what: String) -> Failure {
-    let failure = in_doubt(given.plan, &what);
-    match recorder.append(Record::FellInDoubt { what }) {
-        Ok(()) => failure,
-        Err(e) => failure.detail(e.to_string()),
-    }
-}
-
-/// The journal does not say what blue does; the next process learns it by asking blue.
-fn unwritten(given: &Given<'_>, e: &StoreError) -> Failure {
-    in_doubt(given.plan, &format!("{UNWRITTEN}: {e}"))
-}
-
-/// In doubt: exact instructions, and nothing is tried again by itself.
-pub fn in_doubt(plan: &Plan, what: &str) -> Failure {
-    let first = if plan.is_in_place() {
-        "1. Blue serves, and was never held: nothing is lost while you look.".to_owned()
-    } else {
-        format!(
-            "1. Look at blue ({}): SELECT * FROM teal.decision;\n   a row: it was decided, green is the truth; none: it was not, blue is.",
-            plan.blue.address()
-        )
-    };
-    let instructions = format!(
-        "{first}\n2. Look at what is named above; make it answer 0 (switched) or 1 (not yet).\n\
-         3. Run `migrate cutover` again: it asks blue and every participant, and goes on from what they say."
-    );
-    Failure::in_doubt(what.to_owned())
-        .detail(instructions)
-        .state("in doubt; nothing more is done until a person has looked")
-        .hint("migrate status, then the three steps above")
 }

@@ -6,7 +6,8 @@ use backon::{ExponentialBuilder, Retryable};
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use super::coordinator::{Given, fall_in_doubt, step};
+use super::coordinator::{Given, step};
+use super::doubt::fall_in_doubt;
 use super::participant::{AnyParticipant, Participant, Switch, open_participant};
 use crate::error::{Failure, Result};
 use crate::failpoint::failpoint;

@@ -90,6 +90,7 @@ pub async fn abort(plan: &Plan, green_gone: bool, recorder: Option<&mut Recorder
             plan.green.address()
         ),
     };
+    cutover::take_fence_down(&blue).await?;
     capture::remove(&blue).await?;
     let levers = lever::turn_back(plan, recorder, Some(&blue), |_| true).await?;
     if levers.is_empty() {
@@ -229,7 +230,7 @@ fn refuse_unswitched_run(state: State) -> Result<()> {
 /// What a finish would refuse, before anybody is asked to approve it. `run`: of the journal, where it is open; it may
 /// finish without a blue that is gone. A journal that knows of no switch while blue does is stale: the lease says so, and where
 /// the right one lies.
-pub async fn may_finish(plan: &Plan, unfence: bool, run: Option<&Run>) -> Result<()> {
+pub async fn may_finish(plan: &Plan, run: Option<&Run>) -> Result<()> {
     match run {
         Some(run) => match refuse_unswitched_run(run.state) {
             Err(_) if !plan.is_in_place() && is_decided(plan).await => Ok(()),
@@ -237,7 +238,7 @@ pub async fn may_finish(plan: &Plan, unfence: bool, run: Option<&Run>) -> Result
         },
         // Its row says whether it has switched.
         None if plan.is_in_place() => Ok(()),
-        None => refuse_undecided_blue(&plan.blue.connect(Access::ReadOnly).await?, unfence).await,
+        None => refuse_undecided_blue(&plan.blue.connect(Access::ReadOnly).await?).await,
     }
 }
 
@@ -247,9 +248,9 @@ async fn is_decided(plan: &Plan) -> bool {
     cutover::read_decision(&blue).await.is_ok_and(|decision| decision.is_some())
 }
 
-async fn refuse_undecided_blue(blue: &Db, unfence: bool) -> Result<()> {
-    let fenced = cutover::fence_exists(blue).await?;
-    if cutover::read_decision(blue).await?.is_some() || (unfence && fenced) {
+async fn refuse_undecided_blue(blue: &Db) -> Result<()> {
+    // Without one the fence may stand, open: the next cutover uses it, an abort takes it down.
+    if cutover::read_decision(blue).await?.is_some() {
         return Ok(());
     }
     Err(Failure::blocked("blue has no decision: nothing has been switched, there is nothing to finish")
@@ -292,7 +293,7 @@ pub async fn finish(plan: &Plan, unfence: bool, recorder: Option<&mut Recorder>)
         Err(e) => return Err(e.into()),
     };
     if let Ok(blue) = &blue {
-        refuse_undecided_blue(blue, unfence).await?;
+        refuse_undecided_blue(blue).await?;
     }
     let ours = read_run_row(&green).await?.is_some();
     if ours {

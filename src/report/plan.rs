@@ -427,6 +427,9 @@ pub(super) fn cutover_rows(doc: &PlanDoc) -> Vec<Vec<String>> {
         "gates",
         if in_place { "every check" } else { "events caught up, no long transaction, structure unchanged" },
     ));
+    if !in_place {
+        rows.push(row("put up", "the fence, open: a trigger on every table of blue, each in a transaction of its own"));
+    }
     rows.extend(
         doc.participants.iter().map(|p| row(&format!("prepare {}", p.name), &format!("{}, undone on failure", p.kind))),
     );
@@ -434,7 +437,7 @@ pub(super) fn cutover_rows(doc: &PlanDoc) -> Vec<Vec<String>> {
     if in_place {
         rows.push(row("decide", "in the journal; before it what was prepared is undone, after it only forward"));
     } else {
-        rows.push(row("fence", "SHARE ROW EXCLUSIVE on every table of blue: writers wait, readers go on"));
+        rows.push(row("fence", "one lock, which every writer passes: they end or wait, readers go on"));
         rows.push(row("drain", "the last events, sequences, proof"));
         rows.push(row("decide", "COMMIT of the fence; before it everything is undone, after it only forward"));
     }

@@ -5,8 +5,8 @@ use teal::postgres::Db;
 use tokio::task::JoinHandle;
 
 use super::{
-    Running, SCHEMA, Stage, WAIT_FOR_TEST, admin, assert_put_back, participant, remove, stage, stand_in_drain, state,
-    take_log, until, until_sql,
+    Pair, Running, SCHEMA, Stage, WAIT_FOR_TEST, admin, assert_put_back, assert_retired, participant, remove, stage,
+    stage_on, stand_in_drain, state, take_log, until, until_sql,
 };
 
 const PARTITIONED: &str = "
@@ -38,7 +38,7 @@ async fn a_long_transaction_on_a_fenced_table_closes_the_gate() {
 }
 
 /// A cutover that waits for its fence behind a transaction that began after the gates.
-async fn wait_behind<'a>(stage: &'a Stage, holder: &Db) -> Running<'a> {
+pub(super) async fn wait_behind<'a>(stage: &'a Stage, holder: &Db) -> Running<'a> {
     stage.write("one.prepare", WAIT_FOR_TEST);
     let cutover = Running::start(stage, &["cutover", "--yes"]);
     until("the prepare", async || stage.path("waits").exists()).await;
@@ -95,6 +95,8 @@ async fn write(stage: &Stage) -> Vec<(&'static str, JoinHandle<Result<(), teal::
         "INSERT INTO audit VALUES ('2026-05-01', 'parent')",
         "SET session_replication_role = replica; COPY audit_2026 FROM '/dev/null'",
         "TRUNCATE audit_2026",
+        // Its snapshot is older than the decision, which it does not see as a row.
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM account; DELETE FROM account WHERE id = 4; COMMIT",
     ];
     let mut waiting = Vec::new();
     for sql in writes {
@@ -118,6 +120,15 @@ async fn writers_wait_behind_the_fence_then_go_on_where_it_is_undone_and_are_ref
     let writers = write(&stage).await;
     let reader = stage.pair.on_blue().await;
     reader.run("SET statement_timeout = '2s'; SELECT * FROM token; SELECT * FROM account FOR KEY SHARE").await.unwrap();
+    // No row is rewritten past the fence, no trigger of it taken off, no partition attached.
+    for ddl in [
+        "ALTER TABLE account ADD COLUMN late int",
+        "ALTER TABLE token DISABLE TRIGGER teal_fence",
+        "CREATE TABLE late (at date, what text); ALTER TABLE audit ATTACH PARTITION late FOR VALUES FROM ('2027-01-01') TO ('2028-01-01')",
+    ] {
+        let held = reader.run(&format!("SET lock_timeout = '100ms'; {ddl}")).await.expect_err(ddl);
+        assert!(held.is_lock(), "{ddl}: {held}");
+    }
     cutover.end().await.expect(5).says("deadline");
     for (sql, writer) in writers {
         writer.await.unwrap().unwrap_or_else(|e| panic!("{sql}: {e}"));
@@ -146,6 +157,48 @@ async fn writers_wait_behind_the_fence_then_go_on_where_it_is_undone_and_are_ref
     late.run("SELECT * FROM token").await.unwrap();
     assert_eq!(state(&stage), "green");
     remove(&stage, "one.prepare");
+}
+
+#[tokio::test]
+async fn who_has_written_goes_on_to_any_table_while_the_fence_waits_and_a_prepared_transaction_is_waited_for() {
+    let pair = Pair::start_with(&[("max_prepared_transactions", "2")], SCHEMA).await;
+    let stage = stage_on(pair, &participant("one", ""));
+    stage.ready();
+    let late = stage.pair.on_blue().await;
+    late.run("SET application_name = 'late'; SET statement_timeout = '10s'").await.unwrap();
+    let cutover = wait_behind(&stage, &late).await;
+    let admin = admin(&stage.pair).await;
+    let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'teal fence' AND wait_event_type = 'Lock')";
+    for sql in [
+        "UPDATE token SET account = account WHERE signature = 't5'",
+        "SAVEPOINT one; DELETE FROM schema_migration; ROLLBACK TO one; UPDATE account SET name = name WHERE id = 5",
+        "COPY schema_migration FROM '/dev/null'",
+    ] {
+        until_sql(&admin, waits).await;
+        late.run(sql).await.unwrap();
+    }
+    late.run("PREPARE TRANSACTION 'billing'").await.unwrap();
+    cutover.says("held by prepared transaction 'billing'").await;
+    late.run("COMMIT PREPARED 'billing'").await.unwrap();
+    cutover.end().await.expect(0);
+}
+
+#[tokio::test]
+async fn a_table_whose_trigger_of_the_fence_is_off_undoes_the_cutover_and_the_next_one_puts_it_on() {
+    let stage = stage(SCHEMA, &participant("one", "")).await;
+    stage.ready();
+    let blue = stage.pair.on_blue().await;
+    stage.write("one.prepare", WAIT_FOR_TEST);
+    let cutover = Running::start(&stage, &["cutover", "--yes"]);
+    until("the prepare", async || stage.path("waits").exists()).await;
+    blue.run("ALTER TABLE account DISABLE TRIGGER teal_fence").await.unwrap();
+    stage.write("go", "");
+    let undone = cutover.end().await.expect(5).says("public.account has no trigger of the fence that always fires");
+    undone.says("the fence stays up, open, for the next try");
+    assert_put_back(&stage).await;
+    remove(&stage, "one.prepare");
+    stage.run(&["cutover", "--yes"]).expect(0);
+    assert_retired(&stage).await;
 }
 
 #[tokio::test]

@@ -44,7 +44,11 @@ fn participant(name: &str, more: &str) -> String {
 
 /// A stage whose plan ends in `more`.
 async fn stage(schema: &str, more: &str) -> Stage {
-    let stage = Stage::with(schema, more).await;
+    stage_on(Pair::start(schema).await, more)
+}
+
+fn stage_on(pair: Pair, more: &str) -> Stage {
+    let stage = Stage::on(pair, more);
     stage.write("act", ACT);
     stage
 }

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::fence::wait_behind;
 use super::{SCHEMA, assert_put_back, participant, stage, state, take_log};
 
 /// A window that opened and closes so many minutes from now.
@@ -35,6 +36,24 @@ async fn outside_its_window_or_too_close_to_its_end_a_cutover_is_not_begun() {
     assert_eq!(state(&stage), "green");
     let changes = stage.journal().iter().filter(|record| *record == "settings_changed").count();
     assert_eq!(changes, 1, "an edited window is journaled and costs no step");
+}
+
+#[tokio::test]
+async fn a_window_that_closes_while_the_fence_is_tried_ends_the_tries() {
+    let stage = stage(SCHEMA, &participant("one", "timeout = \"20s\"")).await;
+    stage.ready();
+    let late = stage.pair.on_blue().await;
+    late.run("SET application_name = 'late'").await.unwrap();
+    // A window ends with a minute. So that nobody waits for one, the switch is said to take all that is left of it but for
+    // twelve seconds, in which the fence, tried for twenty, is tried at least once.
+    let left = 120 - Timestamp::now().as_second().rem_euclid(60);
+    let cutover = format!("[cutover]\n{}\ndeadline = \"{}s\"\n", window(-60, 2), left - 20 - 12);
+    stage.edit("plan.toml", "\n[[participant]]", &format!("\n{cutover}\n[[participant]]"));
+    let cutover = wait_behind(&stage, &late).await;
+    cutover.end().await.expect(5).says("it closes in ").says("a switch may take ").says("blue is open for writes");
+    late.run("COMMIT").await.unwrap();
+    assert_eq!(take_log(&stage), ["one prepare", "one abort"]);
+    assert_put_back(&stage).await;
 }
 
 #[tokio::test]
