@@ -78,7 +78,12 @@ const SHAPES: &str = "
     CREATE TABLE \"Odd Table\" (\"Id\" int PRIMARY KEY, \"select\" text, other bigint, v varchar(10), n int DEFAULT 3);
     CREATE TABLE pair (a int, b text, c int, d int, PRIMARY KEY (a, b));
     CREATE TABLE a_table_whose_name_is_so_long_that_nothing_else_fits_in (id int PRIMARY KEY, a_column_with_a_long_name_too int);
+    CREATE TABLE part (id int NOT NULL, at int NOT NULL, client_id bigint) PARTITION BY RANGE (at);
+    CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (0) TO (30);
+    CREATE TABLE \"Part 2\" PARTITION OF part FOR VALUES FROM (30) TO (90) PARTITION BY LIST (at);
+    CREATE TABLE part_2_rest PARTITION OF \"Part 2\" DEFAULT;
     INSERT INTO client SELECT n, 'c' || n FROM generate_series(1, 30) n;
+    INSERT INTO part SELECT n, n, n % 30 + 1 FROM generate_series(1, 60) n;
     INSERT INTO \"Odd Table\" SELECT n, 's' || n, n % 30 + 1, 'v', n FROM generate_series(1, 60) n;
     INSERT INTO pair SELECT n % 7, 'b' || n, n, n FROM generate_series(1, 60) n;
     INSERT INTO a_table_whose_name_is_so_long_that_nothing_else_fits_in SELECT n, n FROM generate_series(1, 30) n;
@@ -125,6 +130,11 @@ const STATEMENTS: &[&str] = &[
     "REINDEX TABLE \"Odd Table\"",
     "CREATE TABLE fresh (id int PRIMARY KEY, at int REFERENCES client); INSERT INTO fresh VALUES (1); CREATE INDEX ON fresh (at)",
     "ALTER TABLE pair RENAME COLUMN d TO e",
+    "ALTER TABLE part ADD FOREIGN KEY (client_id) REFERENCES client (id) ON DELETE CASCADE",
+    "ALTER TABLE part ADD CONSTRAINT part_once UNIQUE (id, at)",
+    "ALTER TABLE part ADD PRIMARY KEY (at, id)",
+    "ALTER TABLE pair ALTER COLUMN c TYPE bigint, -- wider\n ADD CHECK (c > -5)",
+    "ALTER TABLE pair ALTER c DROP DEFAULT, ALTER c TYPE text USING 'c' || c, ALTER c SET DEFAULT 'none'",
     "ALTER TABLE pair ADD CHECK (c > -1), ADD CHECK (c > -2), ADD UNIQUE (c), ADD UNIQUE (c, d)",
 ];
 
@@ -306,7 +316,13 @@ fn page() -> String {
         until a comment accepts it: `-- migrate: accept RULE reason`. On a table that the same file makes nothing is rewritten.\n\n\
         Where a statement runs in no transaction, the file gets the mark of its tool (docs/layouts.md), and every statement is to be\n\
         sent by itself. Statements in batches are printed as a DO block that commits after each batch together with its position in\n\
-        a small table: run again, it goes on where it was.\n\n\
+        a small table: run again, it goes on where it was. After its end it would begin anew; where that writes twice\n\
+        (`n = n + 1`) the notes say so.\n\n\
+        A type is set through a shadow column only where nothing but indexes, constraints, a default, a comment, privileges and\n\
+        an owned sequence depend on the column; views, triggers, policies, publications, extended statistics, generated and\n\
+        identity columns, foreign keys on it, partitions and children are refused, by what --schema tells and again by the\n\
+        catalog, in the first step and in the swap. CREATE TABLE … PARTITION OF beside a default partition stays refused: the\n\
+        server reads the default partition's rows at once; make the table by itself and ATTACH it.\n\n\
         Each example below is run both ways on a real server by `tests/ddl_rewrite.rs`:\n\
         `every_example_ends_with_the_same_schema_and_rows_and_keeps_nobody_waiting`.\n"
         .to_owned();

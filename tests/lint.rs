@@ -150,7 +150,7 @@ fn a_plan_accepts_by_id_and_object_what_its_own_files_do() {
     }
     let sarif: Value =
         serde_json::from_str(&std::fs::read_to_string(folder.path().join("out.sarif")).unwrap()).unwrap();
-    let kinds = ["external", "inSource"].map(|kind| Value::from(kind));
+    let kinds = ["external", "inSource"].map(Value::from);
     let results = &sarif["runs"][0]["results"];
     assert_eq!([0, 1].map(|at| results[at]["suppressions"][0]["kind"].clone()), kinds);
     // A file beside the plan is none of its own; what matches nothing is told, at its line, where it could have matched.

@@ -6,6 +6,21 @@
 //! that there is nothing beside the buffers. A server with the 128 MB that initdb writes gives 512 MB away, whose eighth
 //! is below the default of `maintenance_work_mem`: where nobody has said anything, nothing is changed.
 
+//! More memory is not more speed for a sort. CPU seconds of one index build, Postgres 15.18, 2 million rows, no workers,
+//! better of two on a busy machine with 1 MB of L2 cache:
+//!
+//! | `maintenance_work_mem` | 4 MB | 16 MB | 64 MB | 128 MB | 512 MB | 1 GB |
+//! | --- | --- | --- | --- | --- | --- | --- |
+//! | B-tree, text of 64 characters, `C.UTF-8` | 4.0 | 4.6 | 5.8 | 7.0 | 9.0 | 7.8 |
+//! | the same, collation `"C"` | 2.4 | 1.8 | 1.7 | 1.8 | 2.2 | |
+//! | B-tree, timestamptz | 0.9 | 0.8 | 0.9 | 0.8 | 0.8 | |
+//! | GIN, 700,000 arrays of four | | 3.4 | 2.6 | (256 MB: 2.5) | | 2.6 |
+//!
+//! What does not fit the processor's cache costs a miss each time it is compared. So a sort gets what lets it merge its runs in one
+//! pass ([`Machine::sorting`]); what keeps its work in memory, as GIN, gets the whole share. The check of a foreign key (2 million
+//! rows of the same text) took 3.1 s with 64 MB and 3.3 s with 1 GB: it keeps what the server gives. Two parallel workers did
+//! the first index in 5.0 s of CPU in all, none in 5.6 s: their number is raised with the processors and never lowered.
+
 use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
@@ -56,11 +71,10 @@ struct Setting {
     default: bool,
 }
 
-/// What one of several sessions may take for an index build or the check of a foreign key.
+/// What one of several sessions may take for an index build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
-    /// `maintenance_work_mem`, in bytes: for a build with all its workers (manual 20.4.1), and for the hash join with which
-    /// a foreign key is checked (`RI_Initial_Check` takes it for `work_mem`).
+    /// `maintenance_work_mem`, in bytes: for a build with all its workers (manual 20.4.1).
     pub memory: u64,
     /// `max_parallel_maintenance_workers`.
     pub workers: u64,
@@ -100,8 +114,7 @@ impl Machine {
     }
 
     /// The share of each of `jobs` sessions: an eighth of the memory, and the processors, in even parts. What is set
-    /// for our role or this database is taken as it is; what the server has set is never lowered, but for a number of workers
-    /// that nobody chose, where the machine has not as many processors.
+    /// for our role or this database is taken as it is; what the server has is never lowered.
     pub fn share(&self, jobs: usize) -> Share {
         let jobs = jobs.max(1) as u64;
         let all = match self.memory {
@@ -113,10 +126,7 @@ impl Machine {
         let memory = if for_us { memory } else { memory.max((all / jobs).min(MOST) >> 20 << 20) };
         let workers = match (self.workers, self.processors, self.pool) {
             (set, _, _) if set.for_us => set.value,
-            (set, Some(processors), _) => {
-                let beside = (processors / jobs).saturating_sub(1);
-                if set.default { beside } else { set.value.max(beside) }
-            }
+            (set, Some(processors), _) => set.value.max((processors / jobs).saturating_sub(1)),
             (set, None, Some(pool)) => set.value.max(pool / jobs),
             (set, None, None) => set.value,
         };
@@ -259,12 +269,21 @@ mod tests {
             let share = Machine::of(&settings(set), Some(memory), Some(processors)).share(jobs);
             (share.memory / MB, share.workers)
         };
-        assert_eq!(here(&[], 2, 2), (1024, 0));
+        assert_eq!(here(&[], 2, 2), (1024, 2));
         assert_eq!(here(&[], 16, 4), (768, 3));
-        assert_eq!(here(&["max_parallel_maintenance_workers=2@configuration file"], 2, 2), (1024, 2));
         assert_eq!(far(&["max_parallel_workers=32@configuration file"], 4).1, 2, "max_worker_processes bounds it");
         let both = ["max_parallel_workers=32@configuration file", "max_worker_processes=64@configuration file"];
         assert_eq!(far(&both, 4).1, 8);
+    }
+
+    #[test]
+    fn a_sort_gets_what_merges_its_runs_in_one_pass() {
+        let rds =
+            ["shared_buffers=2097152@configuration file", "max_parallel_maintenance_workers=0@configuration file"];
+        let sorting = |bytes| Machine::of(&settings(&rds), None, None).sorting(bytes, 4).memory / MB;
+        assert_eq!(sorting(GB), 64, "what the server has");
+        assert_eq!(sorting(100 * GB), 209);
+        assert_eq!(sorting(1 << 60), 1024);
     }
 
     #[test]

@@ -328,6 +328,13 @@ const EXPLANATIONS: &[Explanation] = &[
         "plan/jobs-changed",
         "[snapshot] jobs was changed in the plan file while a run is at its copy or its indexes: taken at once, and journaled.",
     ),
+    of(
+        "plan/not-traced",
+        "`plan` runs the pending files on a throwaway server of blue's version with blue's schema and no rows, where the \
+         server's programs are on this machine, and says here why it did not: no such programs, an extension that is not \
+         here, a statement that would reach another server or a file. Leave it out with --no-trace or MIGRATE_NO_TRACE=1.",
+    ),
+    of("plan/more-queries", "More queries of clients break than `plan` names; `lint --workload` lists all of them."),
     of("plan/no-abort", "A participant prepares something that nothing undoes when the cutover is undone."),
     of("plan/no-checks", "Without checks nothing tells whether the migrations moved the data rightly."),
     of(

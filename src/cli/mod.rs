@@ -24,6 +24,7 @@ mod rehearse;
 mod report;
 mod rewrite;
 mod status;
+mod trace_plan;
 mod upgrade;
 mod validate;
 mod workload;

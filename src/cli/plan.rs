@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::inputs::{Inputs, look};
+use super::trace_plan::look_closer;
 use super::{Output, PlanArg};
 use crate::engine::run_folder;
 use crate::error::{Context, Failure, Result};
@@ -19,13 +20,20 @@ pub struct PlanArgs {
     /// Save it: `apply FILE` then runs exactly this, or refuses where something changed
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Don't run the pending files on a throwaway server, and don't look for queries that they break
+    #[arg(long, env = "MIGRATE_NO_TRACE", value_parser = clap::builder::FalseyValueParser::new())]
+    no_trace: bool,
 }
 
 pub async fn run(args: PlanArgs, out: &Output) -> Result<()> {
     let path = args.plan.path()?;
     out.about(&path);
     let inputs = Inputs::read(&path).await?;
-    let mut doc = look(&inputs, is_under_way(&inputs)?).await?;
+    let resuming = is_under_way(&inputs)?;
+    let mut doc = look(&inputs, resuming).await?;
+    if !args.no_trace && !resuming {
+        look_closer(&inputs, &mut doc, out).await?;
+    }
     doc.findings = doc.findings.iter().map(|finding| out.finding(finding)).collect();
     let blocked = blockers(&doc.findings).count();
     if let Some(file) = &args.output {

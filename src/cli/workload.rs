@@ -28,7 +28,7 @@ fn written(path: &Path) -> Result<Vec<Query>> {
 }
 
 /// What ran on a live database. Its literals were replaced by the extension itself.
-async fn ran(target: &Target) -> Result<Vec<Query>> {
+pub async fn ran(target: &Target) -> Result<Vec<Query>> {
     let db = target.connect(Access::ReadOnly).await?;
     let schema = "SELECT n.nspname::text FROM pg_catalog.pg_extension e \
                   JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'";

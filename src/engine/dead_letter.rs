@@ -42,7 +42,9 @@ impl Act<'_> {
             let (accepted, ids): (Vec<Finding>, Vec<i64>) = accepted.map(|(finding, id)| (finding.clone(), id)).unzip();
             recorder.accept(&accepted).await?;
             let notices = recorder.notices(&StepId::new(Phase::Replay, "events"));
-            accepted.into_iter().for_each(|finding| notices.found(finding));
+            for finding in accepted {
+                notices.found(finding);
+            }
             applier.give_up(&ids).await?;
         }
         applier.retry_dead_letters().await?;

@@ -73,7 +73,7 @@ impl Accept {
 
     /// What is said of it where it matches no finding.
     pub fn unmatched(&self) -> Finding {
-        Finding::warning(UNMATCHED, format!("accept {}", self.shown()), "it matches no finding")
+        Finding::warning("plan/accept-unmatched", format!("accept {}", self.shown()), "it matches no finding")
             .so_what("what it was written for is gone, or is spelled another way and still stops the run")
             .next("take it out of the plan, or write the finding's id and object as they are shown")
     }
@@ -90,8 +90,6 @@ impl Accept {
 
 /// An event that could not be replayed. It is accepted by itself, never all of them: the next one would be lost unseen.
 pub(super) const DEAD_LETTER: &str = "event/dead-letter";
-/// The id of a finding about an accept that matches none.
-const UNMATCHED: &str = "plan/accept-unmatched";
 
 impl Plan {
     /// Marks the findings that the plan accepts.

@@ -162,11 +162,11 @@ impl Line for Indexes {
         item.object.0.clone()
     }
 
-    fn share(&self, item: &PostItem, machine: &Machine, jobs: usize) -> Share {
-        match self.sizes.get(&item.table) {
+    fn share(&self, item: &PostItem, machine: &Machine, jobs: usize) -> Option<Share> {
+        Some(match self.sizes.get(&item.table) {
             Some(bytes) if item.btree => machine.sorting(*bytes, jobs),
             _ => machine.share(jobs),
-        }
+        })
     }
 
     async fn run(session: &Db, item: &PostItem) -> Result<(), Error> {
@@ -184,12 +184,11 @@ impl Line for Indexes {
             Some(from) => from.recv().await,
             None => None,
         };
-        match table {
-            Some(table) => self.start(&table),
-            None => {
-                self.from = None;
-                self.start_all();
-            }
+        if let Some(table) = table {
+            self.start(&table);
+        } else {
+            self.from = None;
+            self.start_all();
         }
     }
 }

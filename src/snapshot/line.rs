@@ -46,9 +46,9 @@ pub(super) trait Line {
     }
     /// Its name, for progress.
     fn name(item: &Self::Item) -> String;
-    /// What it may take of `jobs` sessions' share in the machine.
-    fn share(&self, _: &Self::Item, machine: &Machine, jobs: usize) -> Share {
-        machine.share(jobs)
+    /// What it may take of green's machine beside `jobs` - 1 others; none: what the server gives by itself.
+    fn share(&self, _: &Self::Item, _: &Machine, _jobs: usize) -> Option<Share> {
+        None
     }
     /// Runs one, unless what it makes is there: it may have been run by a session that was lost.
     fn run(session: &Db, item: &Self::Item) -> impl Future<Output = Result<(), Error>> + Send;
@@ -187,7 +187,7 @@ impl Seats<'_> {
     fn settings<L: Line>(&self, line: &L, item: &L::Item, jobs: usize) -> String {
         let reset = || "RESET maintenance_work_mem; RESET max_parallel_maintenance_workers".to_owned();
         let machine = self.machine.as_ref().filter(|_| self.lost == 0);
-        machine.map_or_else(reset, |machine| line.share(item, machine, jobs).sql())
+        machine.and_then(|machine| line.share(item, machine, jobs)).map_or_else(reset, |share| share.sql())
     }
 
     /// Whether a session is to be replaced: a server that crashed loses all of them at once, and one that goes on losing

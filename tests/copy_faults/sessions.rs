@@ -71,7 +71,8 @@ async fn indexes_foreign_keys_and_statistics_go_on_with_the_sessions_that_a_full
     let (copy, post) = with_rows(&pair).await;
     let green = pair.on_green().await;
     let narrow = narrow(&pair, 2).await;
-    let fewer = "snapshot/fewer-jobs room for 2 of 4 jobs: green: ";
+    // For one or two: a session that was just closed may count yet.
+    let fewer = |on: &String| on.starts_with("snapshot/fewer-jobs room for ") && on.contains(" of 4 jobs: green: ");
 
     // None is left at first, while rows are on their way: the builder waits, for they will end.
     let held = [narrow.connect(Access::ReadOnly).await.unwrap(), narrow.connect(Access::ReadOnly).await.unwrap()];
@@ -88,13 +89,12 @@ async fn indexes_foreign_keys_and_statistics_go_on_with_the_sessions_that_a_full
         })
         .await;
         drop(held);
-        until_sql(&green, "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'narrow')").await;
         drop(ready);
     };
     let (built, ()) = tokio::join!(building, room);
     built.unwrap();
     let heard = said(&mut from);
-    assert!(heard.iter().any(|on| on.starts_with(fewer)), "{heard:?}");
+    assert!(heard.iter().any(fewer), "{heard:?}");
     assert_eq!(number(&green, INDEXES_THERE).await, number(&pair.on_blue().await, INDEXES_THERE).await);
 
     let (notices, mut from) = super::heard();
@@ -102,7 +102,7 @@ async fn indexes_foreign_keys_and_statistics_go_on_with_the_sessions_that_a_full
     assert_eq!(number(&green, KEYS_THERE).await, 11);
     snapshot::analyze(&narrow, Jobs::fixed(4), &notices, &copy.cancel).await.unwrap();
     let heard = said(&mut from);
-    assert!(heard.iter().filter(|on| on.starts_with(fewer)).count() >= 1, "{heard:?}");
+    assert!(heard.iter().any(fewer), "{heard:?}");
 
     // Where nothing of ours will end, it is a failure that says what to do.
     green.run("ALTER TABLE c DROP CONSTRAINT c_a_fkey; ALTER ROLE narrow CONNECTION LIMIT 0").await.unwrap();
@@ -169,7 +169,7 @@ const SPY: &str = "
     CREATE EVENT TRIGGER spy ON ddl_command_start WHEN TAG IN ('CREATE INDEX', 'ALTER TABLE') EXECUTE FUNCTION spy()";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn builds_and_checks_take_their_share_of_the_machine_or_what_is_set_for_them() {
+async fn index_builds_take_their_share_of_the_machine_or_what_is_set_for_them() {
     let pair = Pair::start(KEYS).await;
     let (copy, post) = with_rows(&pair).await;
     let green = pair.on_green().await;
@@ -183,17 +183,21 @@ async fn builds_and_checks_take_their_share_of_the_machine_or_what_is_set_for_th
         seen
     };
     let machine = Machine::read(&green).await.unwrap();
-    let (hash, workers) = (machine.share(2).memory, machine.share(2).workers);
-    // This machine's memory is known, and small tables need no more for a sort than the server gives by itself.
-    assert!(hash >= 64 << 20, "{hash}");
+    let share = machine.sorting(8192, 2);
+    // This machine is known: as much as lets all that take part begin.
+    let expected = format!("{}MB {}", share.memory >> 20, share.workers);
+    assert!(share.memory >= 64 << 20 && share.workers >= 2, "{expected}");
     snapshot::build_indexes(&pair.green, &post, &copy.tables, all_ready(), jobs(), &silent, &copy.cancel)
         .await
         .unwrap();
-    assert!(spied().await.contains(&format!("64MB {workers}")), "{:?}", spied().await);
+    assert!(spied().await.contains(&expected), "{:?}", spied().await);
 
-    green.run("TRUNCATE spied; ALTER DATABASE green SET maintenance_work_mem = '17MB'").await.unwrap();
-    green.run("ALTER DATABASE green SET max_parallel_maintenance_workers = 5").await.unwrap();
-    snapshot::add_foreign_keys(&pair.green, &post, jobs(), &silent, &copy.cancel).await.unwrap();
+    let set = "ALTER DATABASE green SET maintenance_work_mem = '17MB'; \
+               ALTER DATABASE green SET max_parallel_maintenance_workers = 5; DROP INDEX a_hub_idx; TRUNCATE spied";
+    green.run(set).await.unwrap();
+    snapshot::build_indexes(&pair.green, &post, &copy.tables, all_ready(), jobs(), &silent, &copy.cancel)
+        .await
+        .unwrap();
     assert_eq!(spied().await, ["17MB 5"]);
 }
 

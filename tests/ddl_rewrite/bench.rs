@@ -64,7 +64,7 @@ impl Bench {
         (name, db)
     }
 
-    /// The dump; of a fetched server, which comes without pg_dump, what its catalog says.
+    /// The dump; of a fetched server, which comes without `pg_dump`, what its catalog says.
     async fn schema(&self, database: &str, db: &Db) -> String {
         if Binaries::find_major(self.server.major()).unwrap().path("pg_dump").exists() {
             return self.dump(database);

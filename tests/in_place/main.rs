@@ -13,6 +13,7 @@ mod locks;
 mod operators;
 mod rehearse;
 mod shadow;
+mod trace;
 mod two_hops;
 mod upgrade;
 

@@ -62,7 +62,7 @@ impl Judge<'_> {
             }
             C::Validate(name) => self.validate(table, name),
             C::SetType { column, data_type, converted, .. } => {
-                self.set_type(table, column, data_type, *converted, span)
+                self.set_type(table, column, data_type, *converted, span);
             }
             C::SetNotNull(column) => self.set_not_null(table, column, span),
             C::SetExpression(column) => {

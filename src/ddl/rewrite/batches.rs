@@ -38,6 +38,10 @@ fn whole(case: &Case<'_>) -> Option<Outcome> {
             let mut outcome = Outcome::of(vec![Bit::Step(step)])?;
             "in batches along the key, each a transaction of its own; others see some of them done and others not yet"
                 .clone_into(&mut outcome.why);
+            if !is_repeatable(case.text) {
+                outcome.why += "; its values read what they write: run once more after its end, as by a tool that died before \
+                                it wrote that into its books, it would write them twice. Look before such a tool is run again";
+            }
             Some(outcome)
         }
         Err(Unfit::FewRows) => Outcome::advice("it takes the rows of given keys"),
@@ -50,6 +54,29 @@ fn whole(case: &Case<'_>) -> Option<Outcome> {
             "write it so that each row depends on itself alone, or fill it in batches by hand",
         ),
     }
+}
+
+/// Whether a second run from the start changes nothing: no value reads a column that is written. The printed block drops
+/// the table of its position with its last commit, so that what has ended begins anew.
+fn is_repeatable(text: &str) -> bool {
+    let mut targets = Vec::new();
+    if Write::read(text, &mut targets).is_err() {
+        return false;
+    }
+    let Some(mut cursor) = Cursor::new(text) else { return false };
+    cursor.until(&["SET"], &[]);
+    let set = cursor.until(&["WHERE"], &[]);
+    let mut inside = cursor.inside(&set);
+    let mut named = 0;
+    while !inside.is_done() {
+        match inside.ident() {
+            Some(name) => named += usize::from(targets.contains(&name)),
+            None => {
+                inside.advance();
+            }
+        }
+    }
+    named <= targets.len()
 }
 
 /// Why a statement can't be taken in batches.
@@ -347,4 +374,23 @@ fn printed(case: &Case<'_>, text: &str, write: &Write<'_>, key: &[(Ident, DataTy
         key.end(Some(here), stop, &rows),
         key.batch(Some(here), end),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_repeatable;
+
+    #[test]
+    fn what_would_write_twice_is_told() {
+        for once in ["UPDATE t SET n = n + 1", "UPDATE t SET a = b, b = 1 WHERE c", "UPDATE t SET n = t.n * 2"] {
+            assert!(!is_repeatable(once), "{once}");
+        }
+        for again in [
+            "DELETE FROM t WHERE a > 1",
+            "UPDATE t SET a = b || 'x' WHERE a IS NULL",
+            "UPDATE t SET (a, b) = ROW(c, 1)",
+        ] {
+            assert!(is_repeatable(again), "{again}");
+        }
+    }
 }

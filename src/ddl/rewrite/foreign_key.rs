@@ -24,17 +24,13 @@ fn add(case: &Case<'_>, command: &AlterCommand, span: &Range<usize>) -> Option<O
     if added.not_valid || case.is_new(table) {
         return None;
     }
-    if case.is_partitioned(table) {
-        return Outcome::refused(
-            "foreign-key-validates",
-            "a foreign key of a partitioned table can't be added NOT VALID",
-            "add it to each partition NOT VALID and validate it there, then add it to the partitioned table",
-        );
-    }
     let columns: Vec<String> = columns.iter().map(|column| column.0.clone()).collect();
     let name = added.name.clone().unwrap_or_else(|| {
         Ident::new(case.known.chosen_name(&case.known.relation(table), &columns_part(&columns), "fkey"))
     });
+    if case.is_partitioned(table) {
+        return super::partition_key::foreign_key(case, table, &name, case.words(&added.definition));
+    }
     Outcome::of(not_valid(case.words(span), added.name.is_none().then_some(&name), &name))
 }
 

@@ -17,6 +17,7 @@ mod foreign_key;
 mod index;
 mod not_null;
 mod partition_index;
+mod partition_key;
 mod refused;
 mod shadow;
 mod shadow_parts;

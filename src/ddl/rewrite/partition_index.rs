@@ -86,7 +86,7 @@ fn create(case: &Case<'_>) -> Option<Outcome> {
 }
 
 /// All partitions below, each after its parent; `false` where one is not known.
-fn descend(case: &Case<'_>, at: &Relation, parts: &mut Vec<(Relation, Relation)>) -> bool {
+pub(super) fn descend(case: &Case<'_>, at: &Relation, parts: &mut Vec<(Relation, Relation)>) -> bool {
     let Some(table) = case.known.table_at(at) else { return false };
     table.children.iter().all(|child| {
         parts.push((child.clone(), at.clone()));

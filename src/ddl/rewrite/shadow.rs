@@ -150,7 +150,7 @@ impl<'a> Shadow<'a> {
         };
         let head = format!("ALTER TABLE {} ", spelled_name(table));
         let written = format!("{head}ALTER COLUMN {} TYPE {}", spelled(self.column), self.typed);
-        let mut bits = vec![machine(self.begin(&head)?, written), Bit::Step(self.fill.clone())];
+        let mut bits = vec![machine(self.begin(&head), written), Bit::Step(self.fill.clone())];
         bits.extend(
             self.carried
                 .validated
@@ -188,7 +188,7 @@ impl<'a> Shadow<'a> {
     }
 
     /// All that is needed before the first row, in one transaction.
-    fn begin(&self, head: &str) -> Option<String> {
+    fn begin(&self, head: &str) -> String {
         let (shadow, work, sync) = (spelled(&self.name), self.function("teal_work"), self.function("teal_sync"));
         let mut sql = vec![
             format!("{head}ADD COLUMN {shadow} {}", self.typed),
@@ -230,7 +230,7 @@ impl<'a> Shadow<'a> {
         ));
         // For sessions of session_replication_role = replica as well.
         sql.push(format!("{head}ENABLE ALWAYS TRIGGER {trigger}"));
-        Some(sql.join(";\n"))
+        sql.join(";\n")
     }
 
     /// What stands in the catalog only, done by a function of the server.

@@ -73,15 +73,23 @@ fn whole(
     span: &Range<usize>,
     primary: bool,
 ) -> Option<Outcome> {
-    if case.is_partitioned(table) {
-        return Outcome::refused(
-            "unique-builds-index",
-            "a partitioned table takes no constraint USING INDEX",
-            "make a unique index ON ONLY it, one on each partition concurrently, and attach these",
-        );
-    }
     let parts = KeyParts::read(case.words(span))?;
     let mut bits = if primary { nulls(case, table, columns.iter().cloned()) } else { Vec::new() };
+    if case.is_partitioned(table) {
+        if !parts.include.is_empty() || !parts.with.is_empty() || !parts.distinct.is_empty() {
+            return Outcome::refused(
+                "unique-builds-index",
+                "it is of a partitioned table and has INCLUDE, WITH or NULLS NOT DISTINCT",
+                "add it ON ONLY the table and with a concurrent index on each partition, and attach these",
+            );
+        }
+        let mut outcome = super::partition_key::key(case, table, columns, name, &parts, primary)?;
+        if outcome.refused.is_none() {
+            bits.append(&mut outcome.bits);
+            outcome.bits = bits;
+        }
+        return Some(outcome);
+    }
     bits.extend(key_bits(case, table, columns, name, &parts, primary));
     Outcome::of(bits)
 }

@@ -13,8 +13,10 @@
 
 mod chain;
 mod confront;
+mod reach;
 mod witness;
 
 pub use chain::{Chain, Step, prepare};
 pub use confront::confront;
+pub use reach::reaches_out;
 pub use witness::{Change, Seen, SeenRelation, observe};

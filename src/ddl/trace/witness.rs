@@ -282,7 +282,7 @@ fn doubt(text: &str, before: &Snapshots, after: &Snapshots) -> Option<String> {
 }
 
 /// All words of a statement, those in its strings too, in lower case.
-fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     let tokens = Lexer::new(text).map_while(Result::ok);
     let spoken = tokens.filter(|token| !matches!(token.kind, TokenKind::Blank | TokenKind::Comment));
     let parts = spoken.flat_map(|token| {

@@ -1,14 +1,17 @@
 //! Queries that clients run, against what a chain of files changes under them.
 //!
-//! - `asked.rs`: what a query asks of which table, by its scopes; `scope.rs`: what a name may mean there; `words.rs`: words
-//!   that are no names;
+//! - `asked.rs`: what a query asks of which table, clause by clause; `tables.rs`: its FROM; `write.rs`: INSERT and the like;
+//! - `name.rs`: which words are columns, and whose; `scope.rs`: what a name may mean there; `words.rs`: words that are no names;
 //! - here: what the changes break of it.
 //!
 //! `tests/lint_trace.rs` (`what_the_server_finds_broken_is_found_and_nothing_else`) runs queries before and after a chain.
 
 mod asked;
+mod name;
 mod scope;
+mod tables;
 mod words;
+mod write;
 
 use std::collections::BTreeMap;
 
@@ -174,17 +177,17 @@ fn against(asked: &Asked, table: &Relation, changes: &[&Change]) -> Vec<(&'stati
             Change::Renamed(_, to) => name(format!("it names {shown}, which becomes {}.{}", to.0, to.1)),
             Change::ColumnDropped(_, column) => {
                 lost.push(format!("loses {column}"));
-                names(column)
-                    .into_iter()
-                    .for_each(|doubt| name(format!("it names {column} of {shown}, which is dropped{doubt}")));
+                if let Some(doubt) = names(column) {
+                    name(format!("it names {column} of {shown}, which is dropped{doubt}"));
+                }
             }
             Change::ColumnRenamed(_, from, to) => {
                 if named {
                     gained.push(format!("has {to} for {from}"));
                 }
-                names(from)
-                    .into_iter()
-                    .for_each(|doubt| name(format!("it names {from} of {shown}, which becomes {to}{doubt}")));
+                if let Some(doubt) = names(from) {
+                    name(format!("it names {from} of {shown}, which becomes {to}{doubt}"));
+                }
             }
             Change::ColumnAdded(_, column) => gained.push(format!("gains {column}")),
             Change::Retyped(..) | Change::Required(..) => {}

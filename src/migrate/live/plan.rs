@@ -59,7 +59,8 @@ impl LivePlanner {
         let mut known = self.known.clone();
         let accepts = &self.accepts;
         let keeps_type = |statement: &Statement| {
-            let finding = Finding::blocker("lint/type-rewrites", place(migration, statement), "");
+            let place = place(migration, statement);
+            let finding = Finding::new(Severity::Blocker, "lint/type-rewrites", place, String::new());
             accepts.iter().any(|accept| accept.matches(&finding))
         };
         let rewritten = rewrite_but(sql, migration.apart.is_none(), &mut self.known, self.version, keeps_type);

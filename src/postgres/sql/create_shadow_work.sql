@@ -1,4 +1,4 @@
--- {work}: the function's name; {table}, {column}, {shadow}, {trigger}: literals; {known}: the column's dependents as pg_identify_object has them; {old}, {new}: constraints and what they are called on the shadow; {default}: whether the shadow takes the column's default
+-- {work}: the function's name; {table}, {column}, {shadow}, {trigger}: text literals; {known} text[]: the column's dependents as pg_identify_object has them; {old}, {new} name[]: constraints and what they are called on the shadow; {default} boolean: whether the shadow takes the column's default
 CREATE FUNCTION {work}(swap boolean) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $teal$
 -- Before anything is done, and again under the lock of the swap: what the catalog knows of the column is what this file was
 -- rewritten for, so that nothing goes in silence with the old column.
