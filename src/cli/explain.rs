@@ -108,7 +108,7 @@ const EXPLANATIONS: &[Explanation] = &[
     of(
         "cutover/long-transaction",
         "A transaction, a prepared transaction or a vacuum holds a lock that the fence would wait for, \
-                                    with every writer of that table queued behind it.",
+                                    or its triggers before it, with every writer queued behind.",
     ),
     of(
         "cutover/outbox-overflow",

@@ -205,13 +205,16 @@ async fn attempt(db: &Db, order: &Order<'_>) -> Result<Instant, Attempt> {
     // From here on nobody takes a trigger off or disables it: that wants SHARE ROW EXCLUSIVE, or more.
     if let Some(table) = triggers::unfenced(db, order.tables).await?.first() {
         let what = format!("{} has no trigger of the fence that always fires", table.plain());
-        return Err(Attempt::Final(Failure::failed(what).hint("migrate cutover, which puts it up")));
+        return Err(Attempt::Final(Failure::failed(what).detail("the next cutover puts it up again")));
     }
     // One that was enabled since the gates were asked: its worker fires no statement triggers (manual 31.8).
-    for row in db.rows(include_str!("../../postgres/sql/select_live_subscriptions.sql"), &[]).await? {
+    let live = db.rows(include_str!("../../postgres/sql/select_live_subscriptions.sql"), &[]).await?;
+    if let Some(row) = live.first() {
         let name: String = row.get("name");
         let what = format!("subscription {name} writes to blue past the fence");
-        return Err(Attempt::Final(Failure::failed(what).hint(format!("ALTER SUBSCRIPTION {name} DISABLE"))));
+        return Err(Attempt::Final(
+            Failure::failed(what).detail(format!("end that: ALTER SUBSCRIPTION {name} DISABLE;")),
+        ));
     }
     write_decision(db, order).await?;
     failpoint("fence.locked");
