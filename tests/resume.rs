@@ -387,7 +387,7 @@ async fn every_event_is_counted_by_where_it_fell_beside_the_copy() {
     assert_eq!(report["verdict"], "passed");
     let tally = serde_json::json!({
         "captured": 8, "waiting": 0, "waiting_bytes": 0, "applied": 3, "nothing_to_do": 1, "in_copy": 2, "reversed": 2,
-        "dead": 0, "overflowed": false,
+        "dead": 0, "given_up": 0, "overflowed": false,
     });
     assert_eq!(report["events"]["tally"], tally, "{:#}", report["events"]);
     let states = "SELECT signature || ' ' || state FROM token
