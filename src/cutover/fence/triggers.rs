@@ -10,7 +10,8 @@
 //! - Who holds that lock gets it again without waiting, whoever queues for it, in a subtransaction too; rolled back to a
 //!   savepoint, the lock goes with the writes that it stood for. A prepared transaction keeps it (E).
 //! - It is a lock of the kind that Postgres keeps in the backend itself (fast path), so that many writers do not meet at it.
-//! - It runs as its owner, with no right of the writer's on our schema.
+//! - It runs as its owner, so that a writer needs no right on our schema. Everything in it is named with its schema and it
+//!   uses no operator: a `search_path` of its own would add nothing but 2 of 5 microseconds a statement (measured, 15.18).
 
 use std::time::{Duration, Instant};
 
@@ -87,8 +88,7 @@ fn function(refusal: &str) -> String {
     );
     format!(
         "CREATE TABLE IF NOT EXISTS teal.fence ();
-         CREATE OR REPLACE FUNCTION teal.pass_fence() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
-         SET search_path = pg_catalog, pg_temp AS {}",
+         CREATE OR REPLACE FUNCTION teal.pass_fence() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS {}",
         literal(&body)
     )
 }
