@@ -5,10 +5,10 @@
 
 mod measure;
 
-use clap::Parser;
+use clap::Args;
 use measure::document::{Document, Target};
 use measure::machine::program;
-use measure::options::Asked;
+use measure::options::asked;
 use measure::series::Series;
 use measure::servers::{QUICK, admin};
 use measure::table::{Sheet, spread, times};
@@ -31,7 +31,7 @@ const SPREAD_BALANCES: &str = "UPDATE pgbench_accounts SET abalance = aid::int8 
 const WRITES: f64 = 4.0;
 
 /// pgbench on blue with and without captured events
-#[derive(Parser)]
+#[derive(Args)]
 struct Options {
     /// Rounds; in each, every kind runs once, in another order
     #[arg(long, default_value_t = 9)]
@@ -45,15 +45,6 @@ struct Options {
     /// Scale of pgbench: 100,000 accounts each
     #[arg(long, default_value_t = 20)]
     scale: u32,
-    /// As cargo calls it
-    #[arg(long, hide = true)]
-    bench: bool,
-}
-
-impl Asked for Options {
-    fn bench(&self) -> bool {
-        self.bench
-    }
 }
 
 /// What is captured while pgbench runs.
@@ -86,7 +77,7 @@ impl Kind {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let Some(options) = Options::asked() else { return Ok(()) };
+    let Some(options) = asked::<Options>() else { return Ok(()) };
     let server = Server::start(&QUICK)?;
     admin(&server).await?.run("CREATE DATABASE blue").await?;
     let blue = postgres::Target::parse("blue", &server.url("blue"))?;

@@ -8,10 +8,10 @@ mod oauth;
 mod peers;
 mod teal_copy;
 
-use clap::Parser;
+use clap::Args;
 use measure::document::{Document, Target};
 use measure::machine::version_of;
-use measure::options::{Asked, MB};
+use measure::options::{MB, asked};
 use measure::series::Series;
 use measure::servers::{PRODUCTION, Servers, database_bytes, facts};
 use measure::table::{Sheet, spread, times};
@@ -21,7 +21,7 @@ use teal::units::{show_bytes, thousands};
 use teal_copy::Parts;
 
 /// A clone of a generated OAuth database: ours against `pg_dump` with `pg_restore`, and against pgcopydb
-#[derive(Parser)]
+#[derive(Args)]
 struct Options {
     /// Size of the generated database in MB, indexes included
     #[arg(long, default_value_t = 2048)]
@@ -44,15 +44,6 @@ struct Options {
     /// Only ours, with these `max_parallel_maintenance_workers` beside what it gives itself, side by side: 0,2
     #[arg(long, value_delimiter = ',')]
     workers: Vec<u64>,
-    /// As cargo calls it
-    #[arg(long, hide = true)]
-    bench: bool,
-}
-
-impl Asked for Options {
-    fn bench(&self) -> bool {
-        self.bench
-    }
 }
 
 /// Who clones.
@@ -65,7 +56,7 @@ enum Cloner {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let Some(options) = Options::asked() else { return Ok(()) };
+    let Some(options) = asked::<Options>() else { return Ok(()) };
     let servers = Servers::start(&PRODUCTION).await?;
     let blue = servers.blue()?;
     eprintln!("filling blue with about {} MB", options.size_mb);

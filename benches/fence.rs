@@ -8,10 +8,10 @@ mod measure;
 
 use std::time::{Duration, Instant};
 
-use clap::Parser;
+use clap::Args;
 use clients::{Clients, Writes};
 use measure::document::{Document, Target};
-use measure::options::Asked;
+use measure::options::asked;
 use measure::series::Series;
 use measure::servers::{QUICK, admin};
 use measure::table::Sheet;
@@ -38,7 +38,7 @@ const DEADLINE: Duration = Duration::from_secs(5);
 const GIVEN_UP: u32 = 2;
 
 /// The fence on many tables with many busy clients
-#[derive(Parser)]
+#[derive(Args)]
 struct Options {
     /// Tables
     #[arg(long, default_value_t = 500)]
@@ -49,15 +49,6 @@ struct Options {
     /// Fences of each kind of clients
     #[arg(long, default_value_t = 20)]
     tries: usize,
-    /// As cargo calls it
-    #[arg(long, hide = true)]
-    bench: bool,
-}
-
-impl Asked for Options {
-    fn bench(&self) -> bool {
-        self.bench
-    }
 }
 
 /// What the fences of one kind of clients took, in milliseconds.
@@ -86,7 +77,7 @@ struct Taken {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let Some(options) = Options::asked() else { return Ok(()) };
+    let Some(options) = asked::<Options>() else { return Ok(()) };
     let server = Server::start(&QUICK)?;
     admin(&server).await?.run("CREATE DATABASE blue").await?;
     let blue = postgres::Target::parse("blue", &server.url("blue"))?;

@@ -9,10 +9,10 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Instant;
 
-use clap::Parser;
+use clap::Args;
 use measure::document::{Document, Target};
 use measure::machine::program;
-use measure::options::Asked;
+use measure::options::asked;
 use measure::series::Series;
 use measure::servers::{QUICK, admin};
 use measure::table::{Sheet, spread, times};
@@ -49,7 +49,7 @@ lock_timeout = "500ms"
 const LOCK_TIMEOUT_MS: f64 = 500.0;
 
 /// The longest wait of pgbench's clients while tables are migrated in place
-#[derive(Parser)]
+#[derive(Args)]
 struct Options {
     /// Rounds; in each, both forms run once
     #[arg(long, default_value_t = 3)]
@@ -63,15 +63,6 @@ struct Options {
     /// Scale of pgbench: 100,000 accounts each
     #[arg(long, default_value_t = 10)]
     scale: u32,
-    /// As cargo calls it
-    #[arg(long, hide = true)]
-    bench: bool,
-}
-
-impl Asked for Options {
-    fn bench(&self) -> bool {
-        self.bench
-    }
 }
 
 /// What one form took, in milliseconds.
@@ -84,7 +75,7 @@ struct Taken {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let Some(options) = Options::asked() else { return Ok(()) };
+    let Some(options) = asked::<Options>() else { return Ok(()) };
     let server = Server::start(&QUICK)?;
     admin(&server).await?.run("CREATE DATABASE blue").await?;
     let url = server.url("blue");
