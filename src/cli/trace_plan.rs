@@ -11,6 +11,7 @@ use super::inputs::Inputs;
 use super::workload::ran;
 use crate::catalog::read_server;
 use crate::ddl::lint::{Linter, runs_in_transaction};
+use crate::ddl::rule::is_traced;
 use crate::ddl::trace::{self, Chain, Step, reaches_out};
 use crate::ddl::workload::{Query, judge, masked};
 use crate::ddl::{Migration, SqlFile};
@@ -64,10 +65,6 @@ pub async fn look_closer(inputs: &Inputs, doc: &mut PlanDoc, out: &Output) -> Re
         doc.next = format!("clear the blockers above, then: migrate plan {}", plan.path.display());
     }
     Ok(())
-}
-
-fn is_traced(id: &str) -> bool {
-    id.starts_with("lint/trace") || id.starts_with("lint/workload")
 }
 
 fn not_traced(why: &Failure) -> Finding {

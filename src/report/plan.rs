@@ -15,6 +15,7 @@ use super::text::{self, count, heading};
 use crate::catalog::{Structure, Table};
 use crate::cutover::longest_switch;
 use crate::ddl::Migration;
+use crate::ddl::rule::is_traced;
 use crate::finding::{Finding, Severity, accepted, blockers};
 use crate::plan::{Lever, Opening, ParticipantKind, Plan, Strategy, When, Window};
 use crate::planner::{Estimate, Seen, estimate};
@@ -249,8 +250,7 @@ pub fn plan_doc(subject: Subject<'_>) -> PlanDoc {
 /// Whether a finding would be found by now; the others are the run's and the cutover's to find.
 fn is_asked_here(id: &str) -> bool {
     // What only a trace or the queries of clients tell, `plan` asks by itself.
-    let by_trace = id.starts_with("lint/trace") || id.starts_with("lint/workload");
-    !by_trace && ["guard/", "lint/", "migration/", "plan/", "rewrite/"].iter().any(|area| id.starts_with(area))
+    !is_traced(id) && ["guard/", "lint/", "migration/", "plan/", "rewrite/"].iter().any(|area| id.starts_with(area))
 }
 
 fn lever_doc(lever: &Lever) -> LeverDoc {

@@ -5,10 +5,10 @@
 //! foreign key of a partition of the same form is taken over by that of the partitioned table, and no row is read again.
 
 use super::partition_index::descend;
-use super::unique::{KeyParts, index_sql};
+use super::unique::{KeyParts, chosen_key_name, index_sql};
 use super::{Bit, Case, How, Left, Outcome, SafeStep};
 use crate::ddl::known::Relation;
-use crate::ddl::name::{columns_part, spelled};
+use crate::ddl::name::spelled;
 use crate::ddl::read::Written;
 use crate::postgres::{Ident, Name};
 
@@ -74,9 +74,8 @@ pub(super) fn key(
     let Some(below) = partitions(case, table) else { return unknown("unique-builds-index") };
     let own = case.known.relation(table);
     let named: Vec<String> = columns.iter().map(|column| column.0.clone()).collect();
-    let (kind, label) = if primary { ("PRIMARY KEY", "pkey") } else { ("UNIQUE", "key") };
-    let addition = if primary { String::new() } else { columns_part(&named) };
-    let chosen = |relation: &Relation| Ident::new(case.known.chosen_name(relation, &addition, label));
+    let kind = if primary { "PRIMARY KEY" } else { "UNIQUE" };
+    let chosen = |relation: &Relation| chosen_key_name(case, relation, &named, primary);
     let list = columns.iter().map(spelled).collect::<Vec<_>>().join(", ");
     let only = |relation: &Relation, name: &Ident| {
         let (on, name) = (written(table, &own, relation), spelled(name));

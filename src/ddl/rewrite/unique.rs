@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::{Apply, Bit, Case, How, Left, Outcome, Rewrite};
+use crate::ddl::known::Relation;
 use crate::ddl::name::{columns_part, spelled, spelled_name};
 use crate::ddl::read::{AlterCommand, ConstraintKind, Cursor, Written};
 use crate::postgres::Ident;
@@ -145,6 +146,12 @@ impl KeyParts {
     }
 }
 
+/// The name that the server gives to a key which has none; `columns` with those that it includes.
+pub(super) fn chosen_key_name(case: &Case<'_>, relation: &Relation, columns: &[String], primary: bool) -> Ident {
+    let (columns, label) = if primary { (String::new(), "pkey") } else { (columns_part(columns), "key") };
+    Ident::new(case.known.chosen_name(relation, &columns, label))
+}
+
 /// The index, concurrently, and the constraint that takes it over.
 pub(super) fn key_bits(
     case: &Case<'_>,
@@ -158,13 +165,7 @@ pub(super) fn key_bits(
     let mut named: Vec<String> = columns.iter().map(|column| column.0.clone()).collect();
     let included = Cursor::new(&parts.include).and_then(|mut cursor| cursor.names()).unwrap_or_default();
     named.extend(included.into_iter().map(|column| column.object.0));
-    let name = name.cloned().unwrap_or_else(|| {
-        Ident::new(if primary {
-            case.known.chosen_name(&relation, "", "pkey")
-        } else {
-            case.known.chosen_name(&relation, &columns_part(&named), "key")
-        })
-    });
+    let name = name.cloned().unwrap_or_else(|| chosen_key_name(case, &relation, &named, primary));
     let spelt = spelled(&name);
     let sql = index_sql(table, columns, &name, parts);
     let kind = if primary { "PRIMARY KEY" } else { "UNIQUE" };

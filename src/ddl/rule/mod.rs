@@ -53,6 +53,11 @@ pub fn of_text() -> impl Iterator<Item = &'static Rule> {
     blocking::RULES.iter().chain(breaking::RULES).chain(chain::RULES)
 }
 
+/// Whether a finding comes from a trace or from clients' queries alone, and so from nothing that reads files.
+pub fn is_traced(finding: &str) -> bool {
+    finding.starts_with("lint/trace") || finding.starts_with("lint/workload")
+}
+
 /// The rule of an id.
 pub fn rule(id: &str) -> Option<&'static Rule> {
     all().find(|rule| rule.id == id)
