@@ -5,7 +5,7 @@
 //! Cloud SQL; on Aurora, which has no file cache to share with, up to three quarters, and there `effective_cache_size` says
 //! that there is nothing beside the buffers. A server with the 128 MB that initdb writes gives 512 MB away, whose eighth
 //! is below the default of `maintenance_work_mem`: where nobody has said anything, nothing is changed.
-
+//!
 //! More memory is not more speed for a sort. CPU seconds of one index build, Postgres 15.18, 2 million rows, no workers,
 //! better of two on a busy machine with 1 MB of L2 cache:
 //!
@@ -101,11 +101,11 @@ impl Machine {
         let (buffers, cache) = (setting("shared_buffers"), setting("effective_cache_size"));
         // The cache of a machine's files counts in: no larger than the buffers, it leaves nothing beside them.
         let alone = !cache.default && cache.value <= buffers.value;
-        let deduced = if alone { buffers.value / 3 * 4 } else { buffers.value * 4 };
+        let deduced = if alone { buffers.value / 3 } else { buffers.value }.saturating_mul(4);
         let maintenance = setting("maintenance_work_mem");
         let pool = setting("max_parallel_workers");
         Self {
-            memory: here.unwrap_or(Memory::Deduced(deduced * block)),
+            memory: here.unwrap_or(Memory::Deduced(deduced.saturating_mul(block))),
             processors,
             pool: (!pool.default).then(|| pool.value.min(setting("max_worker_processes").value)),
             maintenance: Setting { value: maintenance.value << 10, ..maintenance },
@@ -132,9 +132,7 @@ impl Machine {
         };
         Share { memory, workers }
     }
-}
 
-impl Machine {
     /// The share of one that sorts a table of `bytes`: no more memory than it takes to merge the runs in one pass.
     pub fn sorting(&self, bytes: u64, jobs: usize) -> Share {
         let share = self.share(jobs);

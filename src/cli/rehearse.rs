@@ -313,7 +313,11 @@ impl Ran {
             engine::cut_over_in_place(plan, recorder, Mode::Switch(approve)).await.map(drop)
         };
         let done = Box::pin(done).await;
-        let seen = clients.stop().await?;
+        // Why the run failed says more than why its clients did.
+        let seen = match (clients.stop().await, &done) {
+            (Err(_), Err(_)) => return done,
+            (seen, _) => seen?,
+        };
         self.findings.extend(seen.findings(plan.migrations.lock_timeout));
         self.clients = Some(seen);
         done

@@ -81,7 +81,7 @@ impl ClientsSeen {
             Finding::warning("rehearse/clients-waited", at, what)
                 .so_what(format!(
                     "lock_timeout is {}: what is accepted as written held it up, or this machine was busy",
-                    { show_millis(u64::try_from(lock_timeout.as_millis()).unwrap_or(u64::MAX)) }
+                    show_millis(u64::try_from(lock_timeout.as_millis()).unwrap_or(u64::MAX))
                 ))
                 .next("migrate plan says which statement runs as written; look there first")
         });

@@ -211,8 +211,11 @@ async fn build(session: &Db, item: &PostItem) -> Result<(), Error> {
 
 /// Whether it is there and usable. An invalid index is dropped; on a partitioned table it only waits for its parts.
 async fn is_built(session: &Db, item: &PostItem) -> Result<bool, Error> {
-    if is_exclusive(item) || item.constraint && is_constraint(session, item).await? {
-        return is_constraint(session, item).await;
+    if item.constraint {
+        let there = is_constraint(session, item).await?;
+        if there || is_exclusive(item) {
+            return Ok(there);
+        }
     }
     let sql = include_str!("../postgres/sql/select_index_state.sql");
     let Some(row) = session.maybe_row(sql, &[&item.table.schema.0, &item.object.0]).await? else {

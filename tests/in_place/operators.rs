@@ -1,5 +1,6 @@
 //! What operators do to a run on its way, and what becomes of its levers.
 
+use super::support::site::LEVER;
 use super::*;
 
 #[tokio::test]
@@ -30,14 +31,6 @@ async fn an_abort_says_what_stays_and_a_changed_file_is_refused() {
     assert!(!aborted.contains("line 5"), "{aborted}");
     nothing_of_ours(&blue).await;
 }
-
-const LEVER: &str = r#"
-[[lever]]
-name = "mark"
-before = ["touch", "lever.on"]
-after = ["rm", "-f", "lever.on"]
-wait = "1ms"
-"#;
 
 #[tokio::test]
 async fn levers_are_turned_before_the_files_and_back_after_the_switch_or_by_an_abort() {

@@ -39,7 +39,7 @@ CREATE INDEX CONCURRENTLY ON owner (name);
 INSERT INTO owner VALUES (1001, 'once')";
 
 /// Turned before the copy, back after the switch; a file shows it.
-const LEVER: &str = r#"
+pub const LEVER: &str = r#"
 [[lever]]
 name = "mark"
 before = ["touch", "lever.on"]
